@@ -1,0 +1,4 @@
+/*
+ * blas.c - OpenBLAS, opened at run time.
+ */
+#include "kernel.h"

@@ -1,0 +1,135 @@
+/*
+ * maas.h - the engine's public face, and the only engine header that src/pg includes.
+ *
+ * A model is loaded from ONNX bytes, checked as a whole, and then run any
+ * number of times.  All memory comes from a MaasMem that the caller provides;
+ * nothing here touches PostgreSQL, prints, exits or longjmps.
+ */
+#ifndef MAAS_H
+#define MAAS_H
+
+#include "base/dtype.h"
+#include "base/mem.h"
+#include "base/status.h"
+#include "base/tensor.h"
+
+/* ---- loading ---- */
+
+typedef struct MaasModel MaasModel;
+
+/* Reads, checks and prepares a model.  bytes are only read during the call.  On failure nothing is left
+ * allocated, and err names every operator, type or opset that this engine cannot run. */
+MaasStatus maas_model_load(const void *bytes, size_t n_bytes, MaasMem *mem, MaasModel **out, MaasError *err);
+void maas_model_free(MaasModel *model); /* NULL is allowed */
+
+/* One input or output of a model. */
+typedef struct MaasPort {
+    const char *name;
+    MaasKind kind;              /* of the value; sequence and optional: see elem */
+    MaasType type;              /* tensor: element type */
+    int rank;                   /* tensor: -1 when the model does not say */
+    const int64_t *dims;        /* rank entries; negative: free */
+    const char *const *symbols; /* rank entries: the name of a free dimension, or NULL */
+    bool optional;              /* an input that has a default */
+    const struct MaasPort *elem; /* sequence, optional: of its elements; map: of its values */
+    MaasType key;               /* map */
+} MaasPort;
+
+typedef struct MaasOpset {
+    const char *domain; /* "ai.onnx" for the default one */
+    int64_t version;
+} MaasOpset;
+
+typedef struct MaasModelInfo {
+    int n_inputs, n_outputs;
+    const MaasPort *inputs;  /* the main graph's, those with a default last */
+    const MaasPort *outputs;
+    int scores;         /* the output that maas_predict returns by default: a classifier's probabilities, else 0 */
+    int label;          /* the output that holds a classifier's label, or -1 */
+    int n_classes;      /* of the classifier's labels below; 0 when the model carries none */
+    const char *const *classes; /* as text, in the order of the scores */
+    int64_t ir_version;
+    int n_opsets;
+    const MaasOpset *opsets;
+    const char *producer;   /* name and version, "" when not given */
+    const char *graph_name;
+    const char *doc;
+    int n_metadata;
+    const char *const *metadata; /* key, value, key, value ... */
+    int64_t n_parameters;   /* elements of all initialisers */
+    int n_nodes;
+    double flops;           /* of one example (free dimensions taken as 1) */
+} MaasModelInfo;
+
+const MaasModelInfo *maas_model_info(const MaasModel *model);
+
+/* ---- running ---- */
+
+typedef struct MaasRunOptions {
+    MaasMem *mem;                 /* for working memory and outputs; its limit bounds the run */
+    const volatile int *stop;     /* polled; non-zero: return MAAS_ERR_CANCEL.  May be NULL */
+    int threads;                  /* 1: the caller's only */
+} MaasRunOptions;
+
+/* Runs the model.  inputs: one for each input of the model, NULL for one that has a default; checked against
+ * the declared types and shapes here.  wanted: n_wanted numbers of outputs.  outputs: gets n_wanted values,
+ * each with a reference; all memory of a value stays valid until it is unreferenced and, for strings, until
+ * maas_results_free. */
+typedef struct MaasResults MaasResults;
+MaasStatus maas_model_run(MaasModel *model, const MaasRunOptions *options, const MaasValue *const *inputs,
+                          int n_wanted, const int *wanted, MaasResults **results, MaasError *err);
+int maas_results_n(const MaasResults *results);
+/* Value i; NULL is never returned for a wanted output. */
+const MaasValue *maas_results_get(const MaasResults *results, int i);
+void maas_results_free(MaasResults *results); /* NULL is allowed */
+
+/* ---- tensors as text, bytes and JSON ---- */
+
+/*
+ * Text: [[1,2],[3,4]] with an optional type in front, int64:[1,2]; the default is float.  A bare number is a
+ * tensor of rank 0.  An empty dimension that brackets cannot show is written as a shape: float(0,3):[].
+ * NaN, Infinity and -Infinity are numbers; booleans are true and false; strings are in double quotes with
+ * JSON's escapes; complex numbers are [re,im] pairs in a last, extra dimension of 2.
+ */
+MaasStatus maas_tensor_parse(const char *text, size_t length, MaasMem *mem, MaasValue **out, MaasError *err);
+/* Shortest digits that read back to the same value.  *text is NUL-terminated and allocated from mem. */
+MaasStatus maas_tensor_print(const MaasTensor *tensor, MaasMem *mem, char **text, size_t *length, MaasError *err);
+
+/*
+ * Packed bytes, the form that is stored and sent: see format/pack.c.  Little-endian; small types one to a byte.
+ * unpack checks everything: the bytes may come from a hostile client.
+ */
+size_t maas_tensor_packed_size(const MaasTensor *tensor); /* SIZE_MAX on overflow */
+void maas_tensor_pack(const MaasTensor *tensor, void *bytes);
+MaasStatus maas_tensor_unpack(const void *bytes, size_t n_bytes, MaasMem *mem, MaasValue **out, MaasError *err);
+/* The same without a copy: out->data points into bytes (8-byte aligned by the caller); strings are refused. */
+MaasStatus maas_tensor_peek(const void *bytes, size_t n_bytes, MaasTensor *out, MaasError *err);
+
+/* ONNX TensorProto, SequenceProto, OptionalProto, MapProto bytes <-> values. */
+MaasStatus maas_value_from_onnx(MaasKind kind, const void *bytes, size_t n_bytes, MaasMem *mem, MaasValue **out,
+                                MaasError *err);
+MaasStatus maas_value_to_onnx(const MaasValue *value, MaasMem *mem, void **bytes, size_t *n_bytes, MaasError *err);
+
+/* Converts element types by ONNX Cast's rules; exact: a value that the new type cannot hold exactly (1.9 or 300
+ * for uint8, 16777217 for float is allowed to round) is a failure that names its place. */
+MaasStatus maas_tensor_cast(const MaasTensor *tensor, MaasType type, bool exact, MaasMem *mem, MaasValue **out,
+                            MaasError *err);
+
+/*
+ * JSON <-> values.  A tensor is nested arrays (numbers, strings, booleans; "NaN", "Infinity", "-Infinity" for
+ * those floats), a sequence an array, a map an object, an empty optional null.  `port` says what to read.
+ */
+MaasStatus maas_value_from_json(const char *json, size_t length, const MaasPort *port, MaasMem *mem,
+                                MaasValue **out, MaasError *err);
+MaasStatus maas_value_to_json(const MaasValue *value, MaasMem *mem, char **json, size_t *length, MaasError *err);
+/* An object with a member for each input by name -> values in the order of the model's inputs (NULL for absent
+ * ones that have a default).  Unknown and missing names are named. */
+MaasStatus maas_inputs_from_json(const char *json, size_t length, const MaasModelInfo *info, MaasMem *mem,
+                                 MaasValue **inputs, MaasError *err);
+
+/* ---- the build ---- */
+
+/* One line: version, CPU level in use, OpenBLAS's version and core or why it could not be opened. */
+const char *maas_engine_version(void);
+
+#endif
