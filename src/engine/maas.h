@@ -17,9 +17,17 @@
 
 typedef struct MaasModel MaasModel;
 
+typedef struct MaasRunOptions {
+    MaasMem *mem;             /* load: for the model, which keeps it; run: for working memory and outputs.  Its
+                                 limit bounds the load or the run */
+    const volatile int *stop; /* polled; non-zero: return MAAS_ERR_CANCEL.  May be NULL */
+    int threads;              /* 1: the caller's only */
+} MaasRunOptions;
+
 /* Reads, checks and prepares a model.  bytes are only read during the call.  On failure nothing is left
  * allocated, and err names every operator, type or opset that this engine cannot run. */
-MaasStatus maas_model_load(const void *bytes, size_t n_bytes, MaasMem *mem, MaasModel **out, MaasError *err);
+MaasStatus maas_model_load(const void *bytes, size_t n_bytes, const MaasRunOptions *options, MaasModel **out,
+                           MaasError *err);
 void maas_model_free(MaasModel *model); /* NULL is allowed */
 
 /* One input or output of a model. */
@@ -43,8 +51,10 @@ typedef struct MaasOpset {
 typedef struct MaasModelInfo {
     int n_inputs, n_outputs;
     const MaasPort *inputs;  /* the main graph's, those with a default last */
-    const MaasPort *outputs;
-    int scores;         /* the output that maas_predict returns by default: a classifier's probabilities, else 0 */
+    const MaasPort *outputs; /* n_outputs, and one more when scores == n_outputs */
+    int scores;         /* the output that maas_predict returns by default: a classifier's probabilities, else 0.
+                           It is n_outputs, a further output that may be wanted like any other, when the model
+                           itself gives them as a map only (ZipMap) */
     int label;          /* the output that holds a classifier's label, or -1 */
     int n_classes;      /* of the classifier's labels below; 0 when the model carries none */
     const char *const *classes; /* as text, in the order of the scores */
@@ -64,12 +74,6 @@ typedef struct MaasModelInfo {
 const MaasModelInfo *maas_model_info(const MaasModel *model);
 
 /* ---- running ---- */
-
-typedef struct MaasRunOptions {
-    MaasMem *mem;                 /* for working memory and outputs; its limit bounds the run */
-    const volatile int *stop;     /* polled; non-zero: return MAAS_ERR_CANCEL.  May be NULL */
-    int threads;                  /* 1: the caller's only */
-} MaasRunOptions;
 
 /* Runs the model.  inputs: one for each input of the model, NULL for one that has a default; checked against
  * the declared types and shapes here.  wanted: n_wanted numbers of outputs.  outputs: gets n_wanted values,
