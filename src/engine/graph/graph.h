@@ -16,7 +16,7 @@
 #define MAAS_MAX_GRAPH_DEPTH 32 /* nesting of subgraphs and of function calls */
 
 typedef enum MaasValueRole {
-    MAAS_ROLE_INPUT,    /* bound by the caller; constant, too, when it has a default */
+    MAAS_ROLE_INPUT, /* bound by the caller; constant, too, when it has a default */
     MAAS_ROLE_CONSTANT,
     MAAS_ROLE_NODE,
     MAAS_ROLE_CAPTURED
@@ -33,17 +33,17 @@ typedef struct MaasEdge {
 } MaasEdge;
 
 struct MaasNode {
-    const MaasOp *op;    /* NULL until resolved */
-    const char *domain;  /* "" for ai.onnx */
+    const MaasOp *op;   /* NULL until resolved */
+    const char *domain; /* "" for ai.onnx */
     const char *op_type;
-    const char *name;    /* may be "" */
+    const char *name; /* may be "" */
     int n_in, n_out;
-    int *in;             /* edge numbers; MAAS_NO_VALUE for an absent optional one */
+    int *in; /* edge numbers; MAAS_NO_VALUE for an absent optional one */
     int *out;
     int n_raw;
-    MaasAttr *raw;       /* as the model gave them */
-    MaasAttr *attrs;     /* in the order of op->attrs, as many as the record has */
-    void *state;         /* made by op->prepare */
+    MaasAttr *raw;   /* as the model gave them */
+    MaasAttr *attrs; /* in the order of op->attrs, as many as the record has */
+    void *state;     /* made by op->prepare */
     size_t state_bytes;
 };
 
@@ -55,11 +55,11 @@ struct MaasGraph {
     int n_edges, cap_edges;
     MaasEdge *edges;
     int n_nodes, cap_nodes;
-    MaasNode *nodes;   /* in topological order once loaded */
+    MaasNode *nodes; /* in topological order once loaded */
     int n_inputs, n_outputs;
-    int *inputs;       /* edges; for the main graph: those without an initialiser first in the model's order */
+    int *inputs; /* edges; for the main graph: those without an initialiser first in the model's order */
     int *outputs;
-    int *last_use;     /* per edge: index of the last node that reads it, n_nodes for outputs; set by finish */
+    int *last_use; /* per edge: index of the last node that reads it, n_nodes for outputs; set by finish */
 };
 
 /* Names of symbolic dimensions, shared by all graphs of a model: dims value -2 - i is names[i]. */
@@ -68,7 +68,9 @@ typedef struct MaasSymbols {
     const char **names; /* NULL for one that inference made up */
 } MaasSymbols;
 
-/* The number of the edge of this name, or MAAS_NO_VALUE. */
+/* An empty graph; parent NULL for the main graph.  Fails where subgraphs are nested too deep. */
+MaasStatus maas_graph_new(MaasArena *arena, MaasGraph *parent, const char *name, MaasGraph **out, MaasError *err);
+/* The number of the edge of this name, or MAAS_NO_VALUE; a linear search. */
 int maas_graph_find_edge(const MaasGraph *graph, const char *name);
 /* Adds an edge; *out gets its number. */
 MaasStatus maas_graph_add_edge(MaasGraph *graph, const char *name, MaasValueRole role, int *out, MaasError *err);
@@ -79,5 +81,7 @@ MaasStatus maas_graph_add_node(MaasGraph *graph, const char *domain, const char 
 MaasStatus maas_graph_add_constant(MaasGraph *graph, const char *name, MaasValue *value, int *out, MaasError *err);
 /* The number of a symbol, adding it when it is new; a NULL name always makes a new one. */
 MaasStatus maas_symbol(MaasSymbols *symbols, MaasArena *arena, const char *name, int64_t *dim, MaasError *err);
+/* A symbol that is known to be new. */
+MaasStatus maas_symbol_add(MaasSymbols *symbols, MaasArena *arena, const char *name, int64_t *dim, MaasError *err);
 
 #endif
