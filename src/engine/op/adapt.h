@@ -25,6 +25,9 @@ MaasStatus maas_adapt_input_ints(MaasGraph *graph, MaasNode *node, int i, MaasTy
                                  const int64_t *values, MaasError *err);
 MaasStatus maas_adapt_input_floats(MaasGraph *graph, MaasNode *node, int i, MaasType type, int rank, int64_t n,
                                    const float *values, MaasError *err);
+/* Opens an absent place at input i: later inputs move up.  Takes input i out: later ones move down. */
+MaasStatus maas_adapt_insert_input(MaasGraph *graph, MaasNode *node, int i, MaasError *err);
+void maas_adapt_drop_input(MaasNode *node, int i);
 /* Moves attribute `name` (ints, int, floats or float; if given) to input i as a constant int64 or float tensor
  * (rank 1 for lists, 0 otherwise) and drops the attribute. */
 MaasStatus maas_adapt_attr_to_input(MaasGraph *graph, MaasNode *node, const char *name, int i, MaasError *err);

@@ -200,6 +200,8 @@ MaasStatus maas_infer_graph(MaasInferCtx *c, const MaasGraph *graph, int n, cons
                             const MaasInfo **outs);
 int maas_graph_n_inputs(const MaasGraph *graph);
 int maas_graph_n_outputs(const MaasGraph *graph);
+/* What is known since load of output i of a subgraph (a loop that runs zero times must still know its types). */
+const MaasInfo *maas_graph_output_info(const MaasGraph *graph, int i);
 
 /* ---- for compute and prepare functions ---- */
 
