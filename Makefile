@@ -1,9 +1,10 @@
 # maas: a PostgreSQL extension that makes the database a model service.  README.md tells how to use it.
 
-all: engine
+all: extension
 
 include mk/engine.mk
 include mk/test.mk
+include mk/pg.mk
 
 .PHONY: all clean
 clean:

@@ -21,6 +21,7 @@ typedef struct MaasRunOptions {
     MaasMem *mem;             /* load: for the model, which keeps it; run: for working memory and outputs.  Its
                                  limit bounds the load or the run */
     const volatile int *stop; /* polled; non-zero: return MAAS_ERR_CANCEL.  May be NULL */
+    const volatile int *stop_too; /* the same, for a host that has two reasons to stop */
     int threads;              /* 1: the caller's only */
 } MaasRunOptions;
 

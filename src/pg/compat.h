@@ -1,0 +1,35 @@
+/*
+ * compat.h - the one place that asks which PostgreSQL this is.
+ *
+ * Include it right after postgres.h.  Supported: 14 to 18.
+ */
+#ifndef MAAS_PG_COMPAT_H
+#define MAAS_PG_COMPAT_H
+
+#if PG_VERSION_NUM < 140000
+#error "maas needs PostgreSQL 14 or later"
+#endif
+
+#include "miscadmin.h"
+
+/* From 16 on varatt.h is a header of its own. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* Reserves the prefix of our settings, so that a misspelt one is an error. */
+#if PG_VERSION_NUM < 150000
+#define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
+#endif
+
+/*
+ * Up to 16 every reason to stop a query raises QueryCancelPending or ProcDiePending.  From 17 on a conflict with
+ * recovery raises InterruptPending only, and ProcessInterrupts decides.
+ */
+#if PG_VERSION_NUM >= 170000
+#define COMPAT_RECOVERY_CONFLICT_IS_INTERRUPT true
+#else
+#define COMPAT_RECOVERY_CONFLICT_IS_INTERRUPT false
+#endif
+
+#endif
