@@ -134,8 +134,8 @@ MaasStatus maas_pb_bytes(const MaasPbField *field, const char *what, MaasSlice *
 MaasStatus maas_pb_text(const MaasPbField *field, const char *what, MaasSlice *out, MaasError *err)
 {
     MAAS_TRY(maas_pb_bytes(field, what, out, err));
-    if (!maas_utf8_valid(out->data, out->size))
-        return maas_fail(err, MAAS_ERR_FORMAT, "malformed protobuf at byte %zu: %s is not valid UTF-8",
+    if (!maas_utf8_valid(out->data, out->size) || memchr(out->data, 0, out->size) != NULL)
+        return maas_fail(err, MAAS_ERR_FORMAT, "malformed protobuf at byte %zu: %s is not text in UTF-8",
                          (size_t)((const uint8_t *)out->data - field->start), what);
     return MAAS_OK;
 }
@@ -146,8 +146,6 @@ bool maas_utf8_valid(const char *text, size_t size)
     while (p < end) {
         uint32_t code;
         int more;
-        if (*p == 0)
-            return false;
         if (*p < 0x80) {
             p++;
             continue;
