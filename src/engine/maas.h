@@ -34,14 +34,14 @@ void maas_model_free(MaasModel *model); /* NULL is allowed */
 /* One input or output of a model. */
 typedef struct MaasPort {
     const char *name;
-    MaasKind kind;              /* of the value; sequence and optional: see elem */
-    MaasType type;              /* tensor: element type */
-    int rank;                   /* tensor: -1 when the model does not say */
-    const int64_t *dims;        /* rank entries; negative: free */
-    const char *const *symbols; /* rank entries: the name of a free dimension, or NULL */
-    bool optional;              /* an input that has a default */
+    MaasKind kind;               /* of the value; sequence and optional: see elem */
+    MaasType type;               /* tensor: element type */
+    int rank;                    /* tensor: -1 when the model does not say */
+    const int64_t *dims;         /* rank entries; negative: free */
+    const char *const *symbols;  /* rank entries: the name of a free dimension, or NULL */
+    bool optional;               /* an input that has a default */
     const struct MaasPort *elem; /* sequence, optional: of its elements; map: of its values */
-    MaasType key;               /* map */
+    MaasType key;                /* map */
 } MaasPort;
 
 typedef struct MaasOpset {
@@ -53,23 +53,23 @@ typedef struct MaasModelInfo {
     int n_inputs, n_outputs;
     const MaasPort *inputs;  /* the main graph's, those with a default last */
     const MaasPort *outputs; /* n_outputs, and one more when scores == n_outputs */
-    int scores;         /* the output that maas_predict returns by default: a classifier's probabilities, else 0.
-                           It is n_outputs, a further output that may be wanted like any other, when the model
-                           itself gives them as a map only (ZipMap) */
-    int label;          /* the output that holds a classifier's label, or -1 */
-    int n_classes;      /* of the classifier's labels below; 0 when the model carries none */
+    int scores;    /* the output that maas_predict returns by default: a classifier's probabilities, else 0.
+                      It is n_outputs, a further output that may be wanted like any other, when the model
+                      itself gives them as a map only (ZipMap) */
+    int label;     /* the output that holds a classifier's label, or -1 */
+    int n_classes; /* of the classifier's labels below; 0 when the model carries none */
     const char *const *classes; /* as text, in the order of the scores */
     int64_t ir_version;
     int n_opsets;
     const MaasOpset *opsets;
-    const char *producer;   /* name and version, "" when not given */
+    const char *producer; /* name and version, "" when not given */
     const char *graph_name;
     const char *doc;
     int n_metadata;
     const char *const *metadata; /* key, value, key, value ... */
-    int64_t n_parameters;   /* elements of all initialisers */
+    int64_t n_parameters;        /* elements of all initialisers */
     int n_nodes;
-    double flops;           /* of one example (free dimensions taken as 1) */
+    double flops; /* of one example (free dimensions taken as 1) */
 } MaasModelInfo;
 
 const MaasModelInfo *maas_model_info(const MaasModel *model);

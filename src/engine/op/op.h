@@ -47,7 +47,7 @@ typedef struct MaasInfo MaasInfo;
 typedef struct MaasAttr {
     const char *name;
     MaasAttrKind kind;
-    bool set;  /* given by the model; otherwise the default of the record */
+    bool set; /* given by the model; otherwise the default of the record */
     int64_t i;
     float f;
     MaasStr s;
@@ -64,7 +64,7 @@ typedef struct MaasAttrSpec {
     const char *name;
     MaasAttrKind kind;
     bool required;
-    int64_t i;     /* defaults; a list's default is empty */
+    int64_t i; /* defaults; a list's default is empty */
     float f;
     const char *s;
 } MaasAttrSpec;
