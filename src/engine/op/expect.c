@@ -14,14 +14,6 @@ double maas_cost_out(const MaasInferCtx *c)
     return product;
 }
 
-MaasStatus maas_expect_rank(const MaasInferCtx *c, int i, int rank)
-{
-    if (maas_ranked(c, i) && c->in[i]->rank != rank)
-        return maas_infer_fail(c, MAAS_ERR_SHAPE, "input %d must have rank %d, got rank %d", i, rank,
-                               c->in[i]->rank);
-    return MAAS_OK;
-}
-
 MaasStatus maas_expect_rank_in(const MaasInferCtx *c, int i, int least, int most)
 {
     if (maas_ranked(c, i) && (c->in[i]->rank < least || c->in[i]->rank > most))
@@ -42,22 +34,13 @@ MaasStatus maas_expect_dim(const MaasInferCtx *c, int i, int axis, int64_t size)
 
 MaasStatus maas_expect_vector(const MaasInferCtx *c, int i, int64_t size)
 {
-    MAAS_TRY(maas_expect_rank(c, i, 1));
+    MAAS_TRY(maas_infer_want_rank(c, i, 1));
     return maas_expect_dim(c, i, 0, size);
-}
-
-MaasStatus maas_expect_scalar(const MaasInferCtx *c, int i)
-{
-    if (!maas_ranked(c, i))
-        return MAAS_OK;
-    for (int axis = 0; axis < c->in[i]->rank; axis++)
-        MAAS_TRY(maas_expect_dim(c, i, axis, 1));
-    return MAAS_OK;
 }
 
 MaasStatus maas_expect_shape(const MaasInferCtx *c, int i, int rank, const int64_t *dims)
 {
-    MAAS_TRY(maas_expect_rank(c, i, rank));
+    MAAS_TRY(maas_infer_want_rank(c, i, rank));
     for (int axis = 0; axis < rank; axis++)
         MAAS_TRY(maas_expect_dim(c, i, axis, dims[axis]));
     return MAAS_OK;

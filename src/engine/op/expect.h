@@ -6,17 +6,12 @@
 #ifndef MAAS_OP_EXPECT_H
 #define MAAS_OP_EXPECT_H
 
-#include "op.h"
+#include "dims.h"
 
 /* Whether input i is there and its rank is known. */
 static inline bool maas_ranked(const MaasInferCtx *c, int i)
 {
     return i < c->n_in && c->in[i] && c->in[i]->rank >= 0;
-}
-
-static inline bool maas_has_in(const MaasInferCtx *c, int i)
-{
-    return i < c->n_in && c->in[i];
 }
 
 /* Dimension `axis` of input i; MAAS_DIM_ANY when the input is absent or its rank unknown or too small. */
@@ -40,15 +35,12 @@ static inline double maas_dim_cost(int64_t dim)
 /* Product of the dimensions of output 0, for cost functions. */
 double maas_cost_out(const MaasInferCtx *c);
 
-/* Input i, if present, has this rank (one in [least, most]). */
-MaasStatus maas_expect_rank(const MaasInferCtx *c, int i, int rank);
+/* Input i, if present, has a rank in [least, most]. */
 MaasStatus maas_expect_rank_in(const MaasInferCtx *c, int i, int least, int most);
 /* Input i, if present, has this size on this axis; a negative size passes. */
 MaasStatus maas_expect_dim(const MaasInferCtx *c, int i, int axis, int64_t size);
 /* Input i, if present, has rank 1 and this size. */
 MaasStatus maas_expect_vector(const MaasInferCtx *c, int i, int64_t size);
-/* Input i, if present, holds one element (rank 0, or sizes of 1 only). */
-MaasStatus maas_expect_scalar(const MaasInferCtx *c, int i);
 /* Input i, if present, has this shape. */
 MaasStatus maas_expect_shape(const MaasInferCtx *c, int i, int rank, const int64_t *dims);
 

@@ -103,8 +103,8 @@ static MaasStatus infer_gemm(MaasInferCtx *c)
     bool ta = c->attr[GEMM_TRANS_A].i != 0, tb = c->attr[GEMM_TRANS_B].i != 0;
     int64_t dims[2], k;
 
-    MAAS_TRY(maas_expect_rank(c, 0, 2));
-    MAAS_TRY(maas_expect_rank(c, 1, 2));
+    MAAS_TRY(maas_infer_want_rank(c, 0, 2));
+    MAAS_TRY(maas_infer_want_rank(c, 1, 2));
     k = maas_dim(c, 0, !ta);
     dims[0] = maas_dim(c, 0, ta);
     dims[1] = maas_dim(c, 1, !tb);
