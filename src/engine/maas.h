@@ -105,6 +105,7 @@ MaasStatus maas_tensor_print(const MaasTensor *tensor, MaasMem *mem, char **text
  * unpack checks everything: the bytes may come from a hostile client.
  */
 size_t maas_tensor_packed_size(const MaasTensor *tensor); /* SIZE_MAX on overflow */
+/* data NULL although count is not 0: only what stands before the elements is written, see maas_tensor_peek. */
 void maas_tensor_pack(const MaasTensor *tensor, void *bytes);
 MaasStatus maas_tensor_unpack(const void *bytes, size_t n_bytes, MaasMem *mem, MaasValue **out, MaasError *err);
 /* The same without a copy: out->data points into bytes (8-byte aligned by the caller); strings are refused. */

@@ -65,14 +65,20 @@ static int BorderSqlState(MaasStatus status)
     }
 }
 
-void BorderThrow(const MaasError *err)
+void BorderSave(const MaasError *err, fmNodePtr context)
 {
     const char *message = BorderTextForMessage(err->message, strnlen(err->message, sizeof(err->message)));
     const char *detail = BorderTextForMessage(err->detail, strnlen(err->detail, sizeof(err->detail)));
     const char *hint = BorderTextForMessage(err->hint, strnlen(err->hint, sizeof(err->hint)));
 
-    ereport(ERROR, (errcode(BorderSqlState(err->status)), errmsg_internal("%s", message),
-                    detail[0] ? errdetail_internal("%s", detail) : 0, hint[0] ? errhint("%s", hint) : 0));
+    errsave(context, (errcode(BorderSqlState(err->status)), errmsg_internal("%s", message),
+                      detail[0] ? errdetail_internal("%s", detail) : 0, hint[0] ? errhint("%s", hint) : 0));
+}
+
+void BorderThrow(const MaasError *err)
+{
+    BorderSave(err, NULL);
+    pg_unreachable();
 }
 
 /*

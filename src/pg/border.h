@@ -23,6 +23,7 @@
 #define MAAS_PG_BORDER_H
 
 #include "maas.h"
+#include "fmgr.h"
 #include "utils/palloc.h"
 
 /* Makes the engine's memory come from context, up to maas.memory_limit.  What the engine leaves behind when an
@@ -31,6 +32,9 @@ void BorderMem(MaasMem *mem, MemoryContext context);
 
 /* Throws the failure that err records. */
 void BorderThrow(const MaasError *err) pg_attribute_noreturn();
+
+/* The same for a type's input function: where context asks for it, the failure is only saved there. */
+void BorderSave(const MaasError *err, fmNodePtr context);
 
 #define BORDER_CHECK(call, err)                                                                                    \
     do {                                                                                                           \

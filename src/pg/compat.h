@@ -12,6 +12,13 @@
 
 #include "miscadmin.h"
 
+/* From 16 on an input function can save its failure instead of throwing it. */
+#if PG_VERSION_NUM >= 160000
+#include "nodes/miscnodes.h"
+#else
+#define errsave(context, ...) ereport(ERROR, __VA_ARGS__)
+#endif
+
 /* From 16 on varatt.h is a header of its own. */
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
