@@ -26,6 +26,8 @@ void maas_model_free(MaasModel *model)
 {
     if (!model)
         return;
+    for (int i = 0; i < model->n_plans; i++)
+        maas_plan_free(model->plans[i]);
     free_states(model);
     maas_onnx_release(&model->onnx);
     maas_arena_free(&model->arena);
@@ -176,66 +178,27 @@ static MaasStatus check_inputs(const MaasModel *model, const MaasValue *const *i
     return status;
 }
 
-/* Marks the nodes that the wanted edges depend on. */
-static void mark_needed(const MaasGraph *graph, const int *wanted, int n_wanted, uint8_t *edge_needed,
-                        uint8_t *node_needed)
+/* The plan for such a call, made when it is new; the plans used last are kept, newest first. */
+static MaasStatus find_plan(MaasModel *model, const MaasRunOptions *options, MaasValue *const *inputs, int n_wanted,
+                            const int *wanted, MaasPlan **out, MaasError *err)
 {
-    for (int i = 0; i < n_wanted; i++)
-        edge_needed[wanted[i]] = 1;
-    for (int k = graph->n_nodes - 1; k >= 0; k--) {
-        const MaasNode *node = &graph->nodes[k];
+    MaasPlan *plan = NULL;
+    int i = 0;
 
-        for (int i = 0; i < node->n_out; i++)
-            if (node->out[i] != MAAS_NO_VALUE && edge_needed[node->out[i]])
-                node_needed[k] = 1;
-        if (!node_needed[k])
-            continue;
-        for (int i = 0; i < node->n_in; i++)
-            if (node->in[i] != MAAS_NO_VALUE)
-                edge_needed[node->in[i]] = 1;
-        for (int a = 0; a < MAAS_MAX_ATTR_SPECS && node->op->attrs[a].name; a++) {
-            const MaasGraph *sub = node->attrs[a].graph;
-
-            for (int e = 0; sub && e < sub->n_edges; e++)
-                if (sub->edges[e].role == MAAS_ROLE_CAPTURED)
-                    edge_needed[sub->edges[e].outer] = 1;
-        }
+    while (i < model->n_plans && !maas_plan_matches(model->plans[i], inputs, n_wanted, wanted))
+        i++;
+    if (i < model->n_plans)
+        plan = model->plans[i];
+    else {
+        MAAS_TRY(maas_plan_new(model->onnx.graph, model->mem, inputs, n_wanted, wanted, options->stop, &plan, err));
+        if (model->n_plans == MAAS_MAX_PLANS)
+            maas_plan_free(model->plans[--model->n_plans]);
+        i = model->n_plans++;
     }
-}
-
-static MaasStatus run_graph(MaasModel *model, MaasResults *r, const MaasValue *const *inputs, const int *wanted,
-                            MaasError *err)
-{
-    const MaasGraph *graph = model->onnx.graph;
-    MaasFrame frame = {0};
-    uint8_t *needed = maas_zalloc(r->mem, (size_t)graph->n_edges + (size_t)graph->n_nodes + 1, err);
-    MaasStatus status = needed ? MAAS_OK : err->status;
-
-    if (status == MAAS_OK) {
-        mark_needed(graph, wanted, r->n, needed, needed + graph->n_edges);
-        status = maas_frame_open(&r->run, graph, NULL, (MaasValue *const *)inputs, &frame, err);
-    }
-    for (int k = 0; k < graph->n_nodes && status == MAAS_OK; k++) {
-        if (!needed[graph->n_edges + k])
-            continue;
-        if (r->run.stop && *r->run.stop)
-            status = maas_fail(err, MAAS_ERR_CANCEL, "stopped");
-        else
-            status = maas_exec_node(&r->run, &frame, k, err);
-    }
-    for (int i = 0; i < r->n && status == MAAS_OK; i++) {
-        const MaasEdge *edge = &graph->edges[wanted[i]];
-        MaasValue *value = frame.values[wanted[i]];
-
-        /* what a node made is handed on; the caller's input or the model's constant is copied */
-        if (edge->role == MAAS_ROLE_NODE && !(value->kind == MAAS_KIND_TENSOR && !value->tensor.buffer))
-            r->values[i] = maas_value_ref(value);
-        else
-            status = maas_value_copy(r->mem, value, &r->values[i], err);
-    }
-    maas_frame_close(&r->run, &frame);
-    maas_free(r->mem, needed);
-    return status;
+    memmove(model->plans + 1, model->plans, sizeof *model->plans * (size_t)i);
+    model->plans[0] = plan;
+    *out = plan;
+    return MAAS_OK;
 }
 
 MaasStatus maas_model_run(MaasModel *model, const MaasRunOptions *options, const MaasValue *const *inputs,
@@ -262,8 +225,12 @@ MaasStatus maas_model_run(MaasModel *model, const MaasRunOptions *options, const
     }
     if (status == MAAS_OK)
         status = check_inputs(model, inputs, mem, err);
+    MaasPlan *plan;
+
     if (status == MAAS_OK)
-        status = run_graph(model, r, inputs, edges, err);
+        status = find_plan(model, options, (MaasValue *const *)inputs, n_wanted, edges, &plan, err);
+    if (status == MAAS_OK)
+        status = maas_plan_run(plan, &r->run, (MaasValue *const *)inputs, r->values, err);
     maas_free(mem, edges);
     if (status != MAAS_OK) {
         maas_results_free(r);

@@ -5,7 +5,10 @@
 #define MAAS_MODEL_H
 
 #include "format/onnx_import.h"
+#include "graph/plan.h"
 #include "maas.h"
+
+#define MAAS_MAX_PLANS 16 /* input shape classes that are remembered */
 
 struct MaasModel {
     MaasMem *mem;
@@ -14,6 +17,8 @@ struct MaasModel {
     MaasModelInfo info;
     int n_ports_out; /* info.n_outputs, and one more for scores that the model gives as a map only */
     int *out_edges;  /* edges of the main graph, n_ports_out */
+    int n_plans;
+    MaasPlan *plans[MAAS_MAX_PLANS]; /* used last first */
 };
 
 /* Fills info, n_ports_out and out_edges from the inferred graph. */

@@ -560,16 +560,23 @@ MaasStatus maas_exec_node(MaasRun *run, MaasFrame *frame, int k, MaasError *err)
         else
             frame->values[node->out[i]] = w.out[i];
     }
-    for (int i = 0; i < node->n_in && status == MAAS_OK; i++) {
+    free_work(run, block);
+    return status;
+}
+
+/* Frees the inputs of node k that nobody reads later. */
+static void release_inputs(MaasFrame *frame, int k)
+{
+    const MaasNode *node = &frame->graph->nodes[k];
+
+    for (int i = 0; i < node->n_in; i++) {
         int e = node->in[i];
 
-        if (e != MAAS_NO_VALUE && last_use[e] == k && holds_reference(&frame->graph->edges[e])) {
+        if (e != MAAS_NO_VALUE && frame->graph->last_use[e] == k && holds_reference(&frame->graph->edges[e])) {
             maas_value_unref(frame->values[e]);
             frame->values[e] = NULL;
         }
     }
-    free_work(run, block);
-    return status;
 }
 
 MaasStatus maas_call_graph(MaasCtx *c, const MaasGraph *graph, int n, MaasValue *const *in, MaasValue **out)
@@ -594,6 +601,8 @@ MaasStatus maas_call_graph(MaasCtx *c, const MaasGraph *graph, int n, MaasValue 
             status = maas_stopped(c);
         else
             status = maas_exec_node(run, &frame, k, c->err);
+        if (status == MAAS_OK)
+            release_inputs(&frame, k);
     }
     for (int i = 0; i < graph->n_outputs && status == MAAS_OK; i++) {
         MaasValue *value = frame.values[graph->outputs[i]];

@@ -39,7 +39,8 @@ MaasStatus maas_frame_open(MaasRun *run, const MaasGraph *graph, MaasFrame *pare
                            MaasFrame *frame, MaasError *err);
 void maas_frame_close(MaasRun *run, MaasFrame *frame);
 
-/* Computes node k of the frame's graph from the values in the frame and stores its outputs there. */
+/* Computes node k of the frame's graph from the values in the frame and stores its outputs there.  The inputs stay:
+ * the caller frees those that nobody reads later. */
 MaasStatus maas_exec_node(MaasRun *run, MaasFrame *frame, int k, MaasError *err);
 
 /* Computes a node from values outside any frame; out: n_out places, filled with references. */

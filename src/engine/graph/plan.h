@@ -1,0 +1,32 @@
+/*
+ * plan.h - running a graph for input shapes that were seen before.
+ *
+ * For one class of calls (input shapes, wanted outputs) everything that
+ * follows from the shapes is decided once: nodes that compute shapes are
+ * folded, nodes that nobody needs are left out, and the intermediate tensors
+ * get offsets in one workspace by their lifetimes, in place where an operator
+ * allows it.  What depends on data runs node by node in between (exec.h).
+ */
+#ifndef MAAS_GRAPH_PLAN_H
+#define MAAS_GRAPH_PLAN_H
+
+#include "exec.h"
+
+typedef struct MaasPlan MaasPlan;
+
+/* Makes a plan.  inputs: graph->n_inputs values, of which only types and shapes count; NULL for one left at its
+ * default.  wanted: edges of the main graph.  The plan's memory comes from mem, which outlives it. */
+MaasStatus maas_plan_new(MaasGraph *graph, MaasMem *mem, MaasValue *const *inputs, int n_wanted, const int *wanted,
+                         const volatile int *stop, MaasPlan **out, MaasError *err);
+void maas_plan_free(MaasPlan *plan); /* NULL is allowed */
+
+/* Whether the plan is one for such a call. */
+bool maas_plan_matches(const MaasPlan *plan, MaasValue *const *inputs, int n_wanted, const int *wanted);
+
+/* Runs it; out: n_wanted places, filled with references to values in run->mem. */
+MaasStatus maas_plan_run(MaasPlan *plan, MaasRun *run, MaasValue *const *inputs, MaasValue **out, MaasError *err);
+
+/* Bytes of the workspace; for tests and EXPLAIN. */
+size_t maas_plan_workspace(const MaasPlan *plan);
+
+#endif
