@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "dtype.h"
+#include "half.h"
 
 typedef struct TypeRow {
     const char *name;
@@ -103,22 +104,6 @@ bool maas_type_is_int(MaasType type)
 
 /* ---- single conversions ---- */
 
-static inline uint32_t bits_of(float x)
-{
-    uint32_t u;
-
-    memcpy(&u, &x, sizeof u);
-    return u;
-}
-
-static inline float float_of(uint32_t u)
-{
-    float x;
-
-    memcpy(&x, &u, sizeof x);
-    return x;
-}
-
 /* value >> shift, rounded to nearest even; shift in [1, 31] */
 static inline uint32_t shift_round(uint32_t value, int shift)
 {
@@ -146,35 +131,22 @@ static uint32_t encode(uint32_t magnitude, int mantissa, int bias)
 
 uint16_t maas_f32_to_f16(float value)
 {
-    uint32_t u = bits_of(value), sign = u >> 16 & 0x8000, magnitude = u & 0x7fffffff, code;
-
-    if (magnitude > 0x7f800000)
-        return (uint16_t)(sign | 0x7e00 | (magnitude >> 13 & 0x3ff));
-    code = magnitude == 0x7f800000 ? 0x7c00 : encode(magnitude, 10, 15);
-    return (uint16_t)(sign | (code > 0x7c00 ? 0x7c00 : code));
+    return maas_half_f32_to_f16(value);
 }
 
 float maas_f16_to_f32(uint16_t bits)
 {
-    uint32_t sign = (uint32_t)(bits & 0x8000) << 16, magnitude = (uint32_t)(bits & 0x7fff) << 13;
-
-    if (magnitude >= 0x0f800000)
-        return float_of(sign | magnitude | 0x7f800000);
-    return float_of(sign | bits_of(float_of(magnitude) * 0x1p112f)); /* also makes subnormals normal */
+    return maas_half_f16_to_f32(bits);
 }
 
 uint16_t maas_f32_to_bf16(float value)
 {
-    uint32_t u = bits_of(value);
-
-    if ((u & 0x7fffffff) > 0x7f800000)
-        return (uint16_t)(u >> 16 | 0x40);
-    return (uint16_t)shift_round(u, 16);
+    return maas_half_f32_to_bf16(value);
 }
 
 float maas_bf16_to_f32(uint16_t bits)
 {
-    return float_of((uint32_t)bits << 16);
+    return maas_half_bf16_to_f32(bits);
 }
 
 /* The formats of https://onnx.ai/onnx/technical/float8.html and float4.html */
@@ -191,7 +163,7 @@ static const Format *format_of(MaasType type)
     static const Format e4m3fnuz = {3, 8, 0x80, 0x7f, 0x80, 0x80, true};
     static const Format e5m2 = {2, 15, 0x80, 0x7b, 0x7c, 0x7e, false};
     static const Format e5m2fnuz = {2, 16, 0x80, 0x7f, 0x80, 0x80, true};
-    static const Format e2m1 = {1, 1, 0x08, 0x07, 0x07, 0x07, false}; /* neither infinity nor NaN: the largest */
+    static const Format e2m1 = {1, 1, 0x08, 0x07, 0x07, 0x08, false}; /* no infinity; NaN becomes -0 */
 
     switch ((int)type) {
     case MAAS_FLOAT8E4M3FN:
@@ -209,29 +181,36 @@ static const Format *format_of(MaasType type)
     }
 }
 
-/* E8M0: 2^(code - 127), 255 is NaN.  Rounds up; the sign is passed over. */
-static uint8_t f32_to_e8m0(float value, bool saturate)
+uint8_t maas_f32_to_e8m0(float value, MaasRound round, bool saturate)
 {
-    uint32_t magnitude = bits_of(value) & 0x7fffffff, code;
+    uint32_t magnitude = maas_float_bits(value) & 0x7fffffff, code, rest, half;
 
     if (magnitude > 0x7f800000)
         return 0xff;
     if (magnitude < 0x00400000) /* below 2^-127 */
         return saturate ? 0 : 0xff;
-    if (magnitude <= 0x00800000) /* up to 2^-126, where floats become normal */
-        return magnitude > 0x00400000;
-    code = (magnitude + 0x007fffff) >> 23;
+    if (magnitude < 0x00800000) { /* a subnormal float in [2^-127, 2^-126): code 0 and a rest */
+        code = 0;
+        rest = magnitude - 0x00400000;
+        half = 0x00200000;
+    } else {
+        code = magnitude >> 23;
+        rest = magnitude & 0x007fffff;
+        half = 0x00400000;
+    }
+    if (round == MAAS_ROUND_UP ? rest > 0 : round == MAAS_ROUND_NEAREST && rest >= half)
+        code++;
     return (uint8_t)(code >= 0xff ? (saturate ? 0xfe : 0xff) : code);
 }
 
 uint8_t maas_f32_to_small(MaasType type, float value, bool saturate)
 {
     const Format *f = format_of(type);
-    uint32_t u = bits_of(value), magnitude = u & 0x7fffffff, code;
+    uint32_t u = maas_float_bits(value), magnitude = u & 0x7fffffff, code;
     uint8_t sign;
 
     if (type == MAAS_FLOAT8E8M0)
-        return f32_to_e8m0(value, saturate);
+        return maas_f32_to_e8m0(value, MAAS_ROUND_UP, saturate);
     if (!f)
         return 0;
     sign = u >> 31 ? f->sign : 0;
@@ -254,20 +233,22 @@ float maas_small_to_f32(MaasType type, uint8_t bits)
     float value;
 
     if (type == MAAS_FLOAT8E8M0)
-        return bits == 0xff ? float_of(0x7fc00000) : bits == 0 ? 0x1p-127f : float_of((uint32_t)bits << 23);
+        return bits == 0xff ? maas_float_of(0x7fc00000)
+               : bits == 0  ? 0x1p-127f
+                            : maas_float_of((uint32_t)bits << 23);
     if (!f)
         return 0;
     sign = bits & f->sign ? 0x80000000 : 0;
     code = bits & (f->sign - 1u);
     if (f->unsigned_zero ? bits == f->nan : f->nan > f->largest && code > f->largest && code != f->infinity)
-        return float_of(sign | 0x7fc00000);
+        return maas_float_of(sign | 0x7fc00000);
     if (code > f->largest)
-        return float_of(sign | (f->infinity == f->nan ? 0x7fc00000 : 0x7f800000));
+        return maas_float_of(sign | (f->infinity == f->nan ? 0x7fc00000 : 0x7f800000));
     exponent = code >> f->mantissa;
     fraction = code & ((1u << f->mantissa) - 1);
     if (exponent == 0) /* subnormal: fraction * 2^(1 - bias - mantissa) */
-        value = (float)fraction * float_of((uint32_t)(128 - f->bias - f->mantissa) << 23);
+        value = (float)fraction * maas_float_of((uint32_t)(128 - f->bias - f->mantissa) << 23);
     else
-        value = float_of((exponent + 127 - (uint32_t)f->bias) << 23 | fraction << (23 - f->mantissa));
-    return float_of(sign | bits_of(value));
+        value = maas_float_of((exponent + 127 - (uint32_t)f->bias) << 23 | fraction << (23 - f->mantissa));
+    return maas_float_of(sign | maas_float_bits(value));
 }

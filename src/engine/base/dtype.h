@@ -64,10 +64,10 @@ typedef uint64_t MaasTypeSet;
 #define MAAS_T_BOOL MAAS_T(MAAS_BOOL)
 #define MAAS_T_STRING MAAS_T(MAAS_STRING)
 #define MAAS_T_COMPLEX (MAAS_T(MAAS_COMPLEX64) | MAAS_T(MAAS_COMPLEX128))
-#define MAAS_T_FLOAT8                                                                                        \
-    (MAAS_T(MAAS_FLOAT8E4M3FN) | MAAS_T(MAAS_FLOAT8E4M3FNUZ) | MAAS_T(MAAS_FLOAT8E5M2) |                     \
+#define MAAS_T_FLOAT8                                                                                              \
+    (MAAS_T(MAAS_FLOAT8E4M3FN) | MAAS_T(MAAS_FLOAT8E4M3FNUZ) | MAAS_T(MAAS_FLOAT8E5M2) |                           \
      MAAS_T(MAAS_FLOAT8E5M2FNUZ) | MAAS_T(MAAS_FLOAT8E8M0))
-#define MAAS_T_SMALL                                                                                         \
+#define MAAS_T_SMALL                                                                                               \
     (MAAS_T(MAAS_UINT4) | MAAS_T(MAAS_INT4) | MAAS_T(MAAS_FLOAT4E2M1) | MAAS_T(MAAS_UINT2) | MAAS_T(MAAS_INT2))
 /* Every tensor element type. */
 #define MAAS_T_ANY (((MaasTypeSet)1 << MAAS_NTYPES) - 2)
@@ -91,8 +91,8 @@ static inline bool maas_type_in(MaasType type, MaasTypeSet set)
     return type > 0 && type < MAAS_NTYPES && (set >> type & 1);
 }
 
-bool maas_type_is_float(MaasType type);  /* any floating type, the 8- and 4-bit ones too */
-bool maas_type_is_int(MaasType type);    /* any integer type, not bool */
+bool maas_type_is_float(MaasType type); /* any floating type, the 8- and 4-bit ones too */
+bool maas_type_is_int(MaasType type);   /* any integer type, not bool */
 
 /* Single conversions, round to nearest even; out of range becomes infinity. */
 uint16_t maas_f32_to_f16(float value);
@@ -103,5 +103,11 @@ float maas_bf16_to_f32(uint16_t bits);
 /* Any 8-bit or 4-bit floating type; saturate: out of range becomes the largest value (ONNX Cast saturate=1). */
 uint8_t maas_f32_to_small(MaasType type, float value, bool saturate);
 float maas_small_to_f32(MaasType type, uint8_t bits);
+
+/* ONNX Cast's round_mode, which is for float8e8m0 alone; maas_f32_to_small rounds up, Cast's default. */
+typedef enum MaasRound { MAAS_ROUND_UP = 0, MAAS_ROUND_DOWN, MAAS_ROUND_NEAREST } MaasRound;
+
+/* 2^(code - 127), code 255 is NaN; the sign is passed over. */
+uint8_t maas_f32_to_e8m0(float value, MaasRound round, bool saturate);
 
 #endif
