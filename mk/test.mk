@@ -11,3 +11,7 @@ $(BUILD)/engine_test: $(TEST_OBJ) $(ENGINE_LIB)
 $(BUILD)/tool/%: src/test/tool/%.c $(ENGINE_LIB)
 	@mkdir -p $(@D)
 	$(ENGINE_CC) $(ENGINE_CFLAGS) -MMD -MP $< $(ENGINE_LIBS) -o $@
+
+.PHONY: lint
+lint: engine
+	@tools/lint
