@@ -10,6 +10,8 @@
 #define MAAS_KERNEL_KERNEL_H
 
 #include "../base/dtype.h"
+#include "axis.h"
+#include "elementwise.h"
 
 typedef struct MaasKernels {
     const char *level; /* "plain", "avx2", "avx512" */
