@@ -5,6 +5,7 @@ all: extension
 include mk/engine.mk
 include mk/test.mk
 include mk/pg.mk
+include mk/bench.mk
 
 .PHONY: all clean
 clean:
