@@ -26,7 +26,7 @@ typedef struct MaasOnnxModel {
     MaasSymbols symbols;
     int64_t ir_version;
     int n_opsets;
-    MaasOnnxOpset *opsets;
+    const MaasOnnxOpset *opsets;
     const char *producer; /* name and version, "" when not given */
     const char *doc;
     int n_metadata;
