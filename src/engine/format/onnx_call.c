@@ -86,7 +86,7 @@ static MaasStatus bind_inputs(Import *im, Scope *caller, Scope *body, const Node
 static MaasStatus add_identity(Import *im, Scope *scope, const NodeMsg *call, int from, int *to)
 {
     NodeMsg message = {.name = call->name, .domain = {"", 0}};
-    MaasNode *node;
+    MaasNode *node = NULL;
 
     MAAS_TRY(maas_onnx_new_node(im, scope, &message, maas_slice("Identity"), 1, 1, &node));
     node->in[0] = from;

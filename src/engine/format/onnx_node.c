@@ -299,7 +299,7 @@ static void drop_legacy(MaasNode *node)
 MaasStatus maas_onnx_finish_node(Import *im, Scope *scope, MaasNode *node)
 {
     int64_t version = opset_of(scope->opsets, node->domain);
-    OpUse *use;
+    OpUse *use = NULL;
 
     if (version == 0 && domain_known(node->domain))
         return maas_fail(im->err, MAAS_ERR_FORMAT, "the model uses domain \"%s\" but imports no opset of it",
@@ -385,9 +385,9 @@ static MaasStatus connect(Import *im, Scope *scope, const NodeMsg *message, Maas
 
 static MaasStatus add_node(Import *im, Scope *scope, const NodeMsg *message)
 {
-    MaasAttr *raw;
-    MaasNode *node;
-    int n_raw;
+    MaasAttr *raw = NULL;
+    MaasNode *node = NULL;
+    int n_raw = 0;
 
     MAAS_TRY(read_attrs(im, scope, message, &raw, &n_raw));
     MAAS_TRY(maas_onnx_new_node(im, scope, message, message->op_type, message->in.n, message->out.n, &node));
