@@ -170,6 +170,43 @@ static void remove_folded(MaasGraph *graph)
     graph->n_nodes = kept;
 }
 
+static void mark_captured(const MaasNode *node, uint8_t *used)
+{
+    for (int a = 0; a < MAAS_MAX_ATTR_SPECS && node->op->attrs[a].name; a++) {
+        const MaasGraph *sub = node->attrs[a].graph;
+
+        for (int e = 0; sub && e < sub->n_edges; e++)
+            if (sub->edges[e].role == MAAS_ROLE_CAPTURED)
+                used[sub->edges[e].outer] = 1;
+    }
+}
+
+/* Weights that only folded nodes read (a transposed or cast matrix, say) would stand in memory twice. */
+static MaasStatus drop_unused_constants(MaasGraph *graph, MaasMem *mem, MaasError *err)
+{
+    uint8_t *used = maas_zalloc(mem, (size_t)graph->n_edges + 1, err);
+
+    if (!used)
+        return err->status;
+    for (int k = 0; k < graph->n_nodes; k++) {
+        const MaasNode *node = &graph->nodes[k];
+
+        for (int i = 0; i < node->n_in; i++)
+            if (node->in[i] != MAAS_NO_VALUE)
+                used[node->in[i]] = 1;
+        mark_captured(node, used);
+    }
+    for (int i = 0; i < graph->n_outputs; i++)
+        used[graph->outputs[i]] = 1;
+    for (int e = 0; e < graph->n_edges; e++)
+        if (graph->edges[e].role == MAAS_ROLE_CONSTANT && !used[e]) {
+            maas_value_unref(graph->edges[e].constant);
+            graph->edges[e].constant = NULL;
+        }
+    maas_free(mem, used);
+    return MAAS_OK;
+}
+
 MaasStatus maas_graph_infer_and_fold(MaasGraph *graph, MaasInferScope *scope, MaasRun *run, MaasError *err)
 {
     LoadFold load = {.run = run, .graph = graph};
@@ -181,7 +218,7 @@ MaasStatus maas_graph_infer_and_fold(MaasGraph *graph, MaasInferScope *scope, Ma
     MAAS_TRY(maas_infer_frame(scope, graph, NULL, NULL, &frame, err));
     MAAS_TRY(maas_infer_frame_nodes(scope, frame, err));
     remove_folded(graph);
-    return MAAS_OK;
+    return drop_unused_constants(graph, run->mem, err);
 }
 
 static MaasValue *constant_of(const MaasGraph *graph, int edge)

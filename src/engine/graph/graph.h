@@ -27,7 +27,7 @@ typedef struct MaasEdge {
     MaasValueRole role;
     MaasInfo info;       /* what the model declares, merged with what inference finds */
     bool declared;       /* the model states info */
-    MaasValue *constant; /* CONSTANT, or the default of an INPUT; else NULL */
+    MaasValue *constant; /* CONSTANT (NULL when nobody reads it), or the default of an INPUT; else NULL */
     int outer;           /* CAPTURED: the value's number in graph->parent */
     int producer;        /* NODE: index of the node; else -1 */
 } MaasEdge;

@@ -244,7 +244,7 @@ MaasStatus maas_infer_frame(MaasInferScope *scope, const MaasGraph *graph, MaasI
         const MaasEdge *edge = &graph->edges[e];
 
         frame->infos[e].rank = -1;
-        if (edge->role == MAAS_ROLE_CONSTANT)
+        if (edge->role == MAAS_ROLE_CONSTANT && edge->constant) /* NULL: nobody reads it since nodes were folded */
             maas_info_of_value(edge->constant, &frame->infos[e]);
         else if (edge->role == MAAS_ROLE_CAPTURED && parent)
             frame->infos[e] = parent->infos[edge->outer];
