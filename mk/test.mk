@@ -1,5 +1,7 @@
 # Programs on the engine that need no server: unit tests, conformance, tools.  Each src/test/engine/*.c is part of
 # one unit test program; each src/test/tool/*.c is a program of its own.
+#   make check-engine                 unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+#   make check-engine TESTS="json"    only those whose file or name contains a word
 
 TEST_SRC = $(wildcard src/test/engine/*.c)
 TEST_OBJ = $(TEST_SRC:%.c=$(BUILD)/%.o)
@@ -11,6 +13,11 @@ $(BUILD)/engine_test: $(TEST_OBJ) $(ENGINE_LIB)
 $(BUILD)/tool/%: src/test/tool/%.c $(ENGINE_LIB)
 	@mkdir -p $(@D)
 	$(ENGINE_CC) $(ENGINE_CFLAGS) -MMD -MP $< $(ENGINE_LIBS) -o $@
+
+.PHONY: check-engine
+check-engine:
+	$(MAKE) CONFIG=asan build/asan/engine_test
+	build/asan/engine_test $(TESTS)
 
 .PHONY: lint
 lint: engine

@@ -256,10 +256,15 @@ static void to_odd(MaasType from, const void *x, float *y, int64_t n)
 
 /* ---- complex ---- */
 
+/* The type of the two parts of a complex type; other types are their own. */
+static MaasType part_of(MaasType type)
+{
+    return type == MAAS_COMPLEX64 ? MAAS_FLOAT : type == MAAS_COMPLEX128 ? MAAS_DOUBLE : type;
+}
+
 static void convert_complex(MaasType from, const void *x, MaasType to, void *y, int64_t n)
 {
-    MaasType part = from == MAAS_COMPLEX64 ? MAAS_FLOAT : MAAS_DOUBLE;
-    MaasType to_part = to == MAAS_COMPLEX64 ? MAAS_FLOAT : MAAS_DOUBLE;
+    MaasType part = part_of(from), to_part = part_of(to);
 
     if (maas_type_in(from, MAAS_T_COMPLEX)) {
         loops[native[part]][native[to_part]](x, y, 2 * n);
@@ -371,19 +376,21 @@ static bool fits_float(MaasType from, const void *x, MaasType to, const void *y)
 
 int64_t maas_convert_exact(MaasType from, const void *x, MaasType to, void *y, int64_t n)
 {
-    static const MaasCastRules no_saturation = {true, MAAS_ROUND_NEAREST};
+    static const MaasCastRules no_saturation = {true, MAAS_ROUND_UP};
     size_t from_size = maas_type_size(from), to_size = maas_type_size(to);
     bool to_int = maas_type_is_int(to) || to == MAAS_BOOL;
     IntRange range = {0, 0};
 
+    if (maas_type_in(from, MAAS_T_COMPLEX)) {
+        int64_t parts = maas_convert_exact(part_of(from), x, part_of(to), y, 2 * n);
+
+        return parts / 2;
+    }
     if (to_int)
         range = int_range(to);
-    maas_convert(from, x, to, y, n, to == MAAS_FLOAT8E8M0 ? NULL : &no_saturation);
-    if (from == to || maas_type_in(from, MAAS_T_COMPLEX) || (to == MAAS_DOUBLE && from != MAAS_STRING))
-        return n;
-    if (from == MAAS_BOOL || (!maas_type_is_float(from) && maas_type_in(to, MAAS_T_FLOAT)))
-        return n;
-    if (maas_type_in(to, MAAS_T_COMPLEX))
+    maas_convert(from, x, to, y, n, &no_saturation);
+    to = part_of(to);
+    if (from == to || from == MAAS_BOOL || to == MAAS_DOUBLE || (to == MAAS_FLOAT && !maas_type_is_float(from)))
         return n;
     for (int64_t i = 0; i < n; i++) {
         const char *xi = (const char *)x + (size_t)i * from_size;

@@ -293,7 +293,42 @@ static double many_digits(uint64_t m, int power)
     return power < 0 ? (double)m / powers[-power] : (double)m * powers[power];
 }
 
-/* Integers up to 2^53 and decimals of up to 15 digits, without a search.  Returns the number of digits, 0: none. */
+size_t maas_print_uint(uint64_t value, char *text)
+{
+    char reversed[24];
+    size_t n = 0;
+
+    do {
+        reversed[n++] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    for (size_t i = 0; i < n; i++)
+        text[i] = reversed[n - 1 - i];
+    text[n] = '\0';
+    return n;
+}
+
+size_t maas_print_int(int64_t value, char *text)
+{
+    if (value >= 0)
+        return maas_print_uint((uint64_t)value, text);
+    text[0] = '-';
+    return 1 + maas_print_uint(-(uint64_t)value, text + 1);
+}
+
+/* Whole numbers keep all their digits below this: fewer, filled up with zeros, would be no shorter. */
+#define LARGE_INT 1e15
+
+static size_t print_whole(double value, char *text)
+{
+    if (signbit(value) && value == 0) {
+        memcpy(text, "-0", 3);
+        return 2;
+    }
+    return maas_print_int((int64_t)value, text);
+}
+
+/* Decimals of up to 15 digits, without a search.  Returns the number of digits, 0: none. */
 static int fast_double(double value, char *digits, int *exponent)
 {
     int guess = decimal_exponent(value);
@@ -318,8 +353,8 @@ size_t maas_print_double(double value, char *text)
     double magnitude = fabs(value);
     int n, exponent;
 
-    if (value == 0)
-        return lay_out(signbit(value), "0", 1, 0, text);
+    if (magnitude < LARGE_INT && magnitude == floor(magnitude))
+        return print_whole(value, text);
     n = fast_double(magnitude, digits, &exponent);
     for (int wanted = magnitude < DBL_MIN ? 1 : 15; n == 0; wanted++) {
         int got, first;
@@ -341,6 +376,8 @@ static int fast_float(float value, char *digits, int *exponent)
     static const uint32_t lowest[] = {100000, 1000000, 10000000, 100000000, 1000000000};
     int guess = decimal_exponent(value);
 
+    if (guess + 1 - 5 > EXACT_POWER || 8 - guess > EXACT_POWER)
+        return 0;
     for (int n = 6; n <= 9; n++)
         for (int e = guess; e <= guess + 1; e++) {
             uint64_t m;
@@ -348,7 +385,9 @@ static int fast_float(float value, char *digits, int *exponent)
 
             if (!few_digits(value, n, e, &m) || m < lowest[n - 6] || m >= lowest[n - 5])
                 continue;
-            if (!narrow(many_digits(m, e - (n - 1)), &back) || back != value)
+            if (!narrow(many_digits(m, e - (n - 1)), &back))
+                return 0; /* so close to a tie that only exact arithmetic can tell */
+            if (back != value)
                 continue;
             *exponent = e;
             for (int i = n - 1; i >= 0; i--, m /= 10)
@@ -364,8 +403,8 @@ size_t maas_print_float(float value, char *text)
     float magnitude = fabsf(value);
     int n, exponent;
 
-    if (value == 0)
-        return lay_out(signbit(value), "0", 1, 0, text);
+    if (magnitude < LARGE_INT && magnitude == floorf(magnitude))
+        return print_whole(value, text);
     n = fast_float(magnitude, digits, &exponent);
     for (int wanted = magnitude < FLT_MIN ? 1 : 6; n == 0; wanted++) {
         int got, first;
@@ -379,27 +418,4 @@ size_t maas_print_float(float value, char *text)
         }
     }
     return lay_out(signbit(value), digits, n, exponent, text);
-}
-
-size_t maas_print_uint(uint64_t value, char *text)
-{
-    char reversed[24];
-    size_t n = 0;
-
-    do {
-        reversed[n++] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value);
-    for (size_t i = 0; i < n; i++)
-        text[i] = reversed[n - 1 - i];
-    text[n] = '\0';
-    return n;
-}
-
-size_t maas_print_int(int64_t value, char *text)
-{
-    if (value >= 0)
-        return maas_print_uint((uint64_t)value, text);
-    text[0] = '-';
-    return 1 + maas_print_uint(-(uint64_t)value, text + 1);
 }
