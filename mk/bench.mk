@@ -6,7 +6,7 @@ BENCH_PYTHON = $(BENCH_DIR)/venv/bin/python
 
 $(BENCH_DIR)/libmaas_bench.so: src/test/bench/api.c $(ENGINE_LIB)
 	@mkdir -p $(@D)
-	$(ENGINE_CC) $(ENGINE_CFLAGS) -shared $< $(ENGINE_LIBS) -o $@
+	$(ENGINE_CC) $(ENGINE_CFLAGS) -Wno-missing-prototypes -shared $< $(ENGINE_LIBS) -o $@
 
 $(BENCH_PYTHON): src/test/bench/requirements.txt
 	python3 -m venv $(BENCH_DIR)/venv
