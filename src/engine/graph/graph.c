@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "../op/infer.h"
 #include "graph.h"
 
 /* Makes room for one more element in an array of the arena. */
@@ -155,4 +156,9 @@ MaasStatus maas_symbol(MaasSymbols *symbols, MaasArena *arena, const char *name,
             return MAAS_OK;
         }
     return maas_symbol_add(symbols, arena, name, dim, err);
+}
+
+MaasNodeName maas_node_name(const MaasNode *node)
+{
+    return (MaasNodeName){.op = node->op_type, .node = node->name ? node->name : ""};
 }

@@ -371,16 +371,6 @@ MaasStatus maas_infer_graph(MaasInferCtx *c, const MaasGraph *graph, int n, cons
     return MAAS_OK;
 }
 
-int maas_graph_n_inputs(const MaasGraph *graph)
-{
-    return graph->n_inputs;
-}
-
-int maas_graph_n_outputs(const MaasGraph *graph)
-{
-    return graph->n_outputs;
-}
-
 const MaasInfo *maas_graph_output_info(const MaasGraph *graph, int i)
 {
     return &graph->edges[graph->outputs[i]].info;
