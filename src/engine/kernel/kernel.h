@@ -12,6 +12,7 @@
 #include "../base/dtype.h"
 #include "axis.h"
 #include "elementwise.h"
+#include "window.h"
 
 typedef struct MaasKernels {
     const char *level; /* "plain", "avx2", "avx512" */
