@@ -4,6 +4,7 @@
 #   make install          into the server's own folders (as root or with sudo); DESTDIR is honoured
 #   make stage            into the private server's folder where its version allows, see tools/server
 #   make check-sql        the regression tests on the private server; TESTS="tensor_io ..." picks some
+#   make check-isolation, check-tap   the tests of several sessions, and of whole servers
 
 PG_CONFIG ?= $(shell tools/server pg_config)
 PG_MAJOR = $(shell $(PG_CONFIG) --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
@@ -12,7 +13,7 @@ PG_MAKE = $(MAKE) --no-print-directory -C $(PG_BUILD) -f ../../mk/pgxs.mk srcdir
 	PG_CONFIG='$(PG_CONFIG)' PGXS='$(shell $(PG_CONFIG) --pgxs)'
 PG_DIRS = $(sort $(dir $(wildcard src/pg/*.c src/pg/*/*.c)))
 
-.PHONY: pg-engine extension install uninstall stage check-sql
+.PHONY: pg-engine extension install uninstall stage check-sql check-isolation check-tap
 # The extension always takes the release engine, whatever CONFIG is.
 pg-engine:
 	@$(MAKE) --no-print-directory engine CONFIG=release
@@ -32,5 +33,5 @@ uninstall:
 stage: extension
 	@PG_CONFIG='$(PG_CONFIG)' tools/server install
 
-check-sql: stage
-	@PG_CONFIG='$(PG_CONFIG)' tools/check-sql $(TESTS)
+check-sql check-isolation check-tap: stage
+	@PG_CONFIG='$(PG_CONFIG)' tools/check-pg $(@:check-%=%) $(TESTS)

@@ -31,7 +31,7 @@
 void BorderMem(MaasMem *mem, MemoryContext context);
 
 /* Throws the failure that err records. */
-void BorderThrow(const MaasError *err) pg_attribute_noreturn();
+pg_noreturn void BorderThrow(const MaasError *err);
 
 /* The same for a type's input function: where context asks for it, the failure is only saved there. */
 void BorderSave(const MaasError *err, fmNodePtr context);

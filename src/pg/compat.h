@@ -24,6 +24,11 @@
 #include "varatt.h"
 #endif
 
+/* From 18 on this stands before a declaration; earlier there was another name for it behind. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn __attribute__((noreturn))
+#endif
+
 /* Reserves the prefix of our settings, so that a misspelt one is an error. */
 #if PG_VERSION_NUM < 150000
 #define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
