@@ -13,6 +13,7 @@
 #include "axis.h"
 #include "elementwise.h"
 #include "window.h"
+#include "tree.h"
 
 typedef struct MaasKernels {
     const char *level; /* "plain", "avx2", "avx512" */
