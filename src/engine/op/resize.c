@@ -605,22 +605,22 @@ static MaasStatus resize_linear(MaasCtx *c, const AxisPlan *plans)
 
     for (int i = 0; i < x->rank; i++)
         left += plans[i].changes;
-    if (!as_is || left == 0) {
+    if (left == 0) {
+        memcpy(y->data, x->data, maas_tensor_bytes(x));
+        return MAAS_OK;
+    }
+    if (!as_is) {
         void *wide = maas_scratch(c, (size_t)x->count, size);
 
         if (!wide)
             return c->err->status;
-        for (int64_t i = 0; i < x->count && left > 0; i++) {
+        for (int64_t i = 0; i < x->count; i++) {
             if (single)
                 ((float *)wide)[i] = (float)maas_number_at(x, i);
             else
                 ((double *)wide)[i] = maas_number_at(x, i);
         }
         from = wide;
-    }
-    if (left == 0) {
-        memcpy(y->data, x->data, maas_tensor_bytes(x));
-        return MAAS_OK;
     }
     memcpy(dims, x->dims, sizeof dims);
     for (int i = x->rank - 1; i >= 0; i--) {
