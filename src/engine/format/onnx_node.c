@@ -19,8 +19,10 @@ MaasStatus maas_onnx_blame(Import *im, const NodeMsg *node, MaasStatus status)
 
     if (name.size == 0 && node->out.n > 0)
         name = node->out.items[0];
-    if (status != MAAS_OK)
-        maas_error_prefix(im->err, "node \"%.*s\" (%.*s)", SHOW(name), SHOW(node->op_type));
+    if (status != MAAS_OK && name.size > 0)
+        maas_error_prefix(im->err, "%.*s (node \"%.*s\")", SHOW(node->op_type), SHOW(name));
+    else if (status != MAAS_OK)
+        maas_error_prefix(im->err, "%.*s", SHOW(node->op_type));
     return status;
 }
 

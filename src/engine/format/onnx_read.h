@@ -150,7 +150,7 @@ MaasStatus maas_onnx_new_node(Import *im, Scope *scope, const NodeMsg *message, 
                               int n_out, MaasNode **out);
 /* Finds the node's operator, lifts the node to its newest form, checks it and fills in its attributes. */
 MaasStatus maas_onnx_finish_node(Import *im, Scope *scope, MaasNode *node);
-/* Puts `node "x" (Conv)` before a failure's message. */
+/* Puts `Conv (node "x")` before a failure's message. */
 MaasStatus maas_onnx_blame(Import *im, const NodeMsg *node, MaasStatus status);
 
 /* onnx_call.c */

@@ -254,5 +254,5 @@ MaasStatus maas_adapt_fail(const MaasNode *node, MaasError *err, MaasStatus stat
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
-    return maas_fail(err, status, "%s: %s", node->op_type, message);
+    return maas_fail(err, status, "%s", message); /* import says of which node */
 }

@@ -20,7 +20,7 @@ const MaasOp *maas_op_find(const char *domain, const char *name)
     if (strcmp(domain, "ai.onnx") == 0)
         domain = "";
     for (const MaasOp *const *op = maas_ops; *op; op++)
-        if (strcmp((*op)->name, name) == 0 && strcmp((*op)->domain, domain) == 0)
+        if (strcmp((*op)->name, name) == 0 && strcmp((*op)->domain != NULL ? (*op)->domain : "", domain) == 0)
             return *op;
     return NULL;
 }

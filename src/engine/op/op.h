@@ -141,7 +141,7 @@ enum {
 };
 
 struct MaasOp {
-    const char *domain; /* "" for ai.onnx, "ai.onnx.ml", "ai.onnx.preview.training", "maas" (internal) */
+    const char *domain; /* "" or NULL for ai.onnx, "ai.onnx.ml", "ai.onnx.preview.training", "maas" (internal) */
     const char *name;
     int first; /* the opset in which the operator first appears */
     int since; /* the opset in which the form described here appears */
