@@ -449,6 +449,28 @@ static MaasStatus infer_now(MaasRun *run, const MaasNode *node, NodeWork *w, Maa
     return maas_infer_node(&scope, node, w->in_ptr, w->out_ptr, err);
 }
 
+/* Makes a state for one call; the caller frees c->state. */
+static MaasStatus make_state(MaasRun *run, MaasCtx *c, const MaasInfo *infos)
+{
+    MaasType *types = maas_alloc_array(run->mem, (size_t)c->n_in, sizeof *types, c->err);
+    MaasStatus status;
+
+    if (!types)
+        return c->err->status;
+    for (int i = 0; i < c->n_in; i++)
+        types[i] = infos[i].type;
+    c->in_types = types;
+    status = c->node->op->prepare(c);
+    c->in_types = NULL;
+    maas_free(run->mem, types);
+    put_scratch_back(run);
+    if (status != MAAS_OK) {
+        maas_free(run->mem, c->state);
+        c->state = NULL;
+    }
+    return status;
+}
+
 /* Computes w->out from w->in.  frame may be NULL (folding): then no memory is taken over. */
 static MaasStatus exec_node(MaasRun *run, MaasFrame *frame, const MaasNode *node, int k, NodeWork *w,
                             MaasError *err)
@@ -474,7 +496,15 @@ static MaasStatus exec_node(MaasRun *run, MaasFrame *frame, const MaasNode *node
     if (!(node->op->flags & MAAS_OP_DYNAMIC))
         MAAS_TRY(make_outputs(run, frame, node, k, half, w->out_ptr, w->out, err));
     run->frame = frame;
-    MAAS_TRY(half ? compute_half(run, &c, w->out_ptr) : maas_exec_compute(run, &c));
+    bool unprepared = node->op->flags & MAAS_OP_STATE && !node->state;
+
+    if (unprepared)
+        MAAS_TRY(make_state(run, &c, w->in_info));
+    MaasStatus status = half ? compute_half(run, &c, w->out_ptr) : maas_exec_compute(run, &c);
+
+    if (unprepared)
+        maas_free(run->mem, c.state);
+    MAAS_TRY(status);
     for (int i = 0; i < node->n_out; i++)
         if (node->out[i] != MAAS_NO_VALUE && !w->out[i])
             return maas_node_fail(&c, MAAS_ERR_INTERNAL, "output %d was not made", i);
@@ -528,9 +558,16 @@ MaasStatus maas_exec_values(MaasRun *run, const MaasNode *node, MaasValue *const
     return status;
 }
 
-MaasStatus maas_exec_prepare(MaasRun *run, MaasNode *node, MaasValue *const *constants, MaasError *err)
+MaasStatus maas_exec_prepare(MaasRun *run, MaasNode *node, MaasValue *const *constants, const MaasType *types,
+                             MaasError *err)
 {
-    MaasCtx c = {.node = node, .attr = node->attrs, .n_in = node->n_in, .in = constants, .run = run, .err = err};
+    MaasCtx c = {.node = node,
+                 .attr = node->attrs,
+                 .n_in = node->n_in,
+                 .in = constants,
+                 .in_types = types,
+                 .run = run,
+                 .err = err};
     MaasStatus status = node->op->flags & MAAS_OP_HALF_VIA_F32 && any_half(&c, NULL)
                             ? with_wide_inputs(run, &c, node->op->prepare)
                             : node->op->prepare(&c);

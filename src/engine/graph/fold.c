@@ -235,6 +235,7 @@ MaasStatus maas_graph_prepare(MaasGraph *graph, MaasRun *run, MaasError *err)
     for (int k = 0; k < graph->n_nodes; k++) {
         MaasNode *node = &graph->nodes[k];
         MaasValue *small[32], **constants = small;
+        MaasType small_types[32], *types = small_types;
 
         if (!node->op->prepare)
             continue;
@@ -242,12 +243,15 @@ MaasStatus maas_graph_prepare(MaasGraph *graph, MaasRun *run, MaasError *err)
             return maas_fail(err, MAAS_ERR_CANCEL, "stopped");
         if (node->n_in > 32) {
             constants = maas_arena_array(graph->arena, (size_t)node->n_in, sizeof *constants, err);
-            if (!constants)
+            types = maas_arena_array(graph->arena, (size_t)node->n_in, sizeof *types, err);
+            if (!constants || !types)
                 return err->status;
         }
-        for (int i = 0; i < node->n_in; i++)
+        for (int i = 0; i < node->n_in; i++) {
             constants[i] = node->in[i] == MAAS_NO_VALUE ? NULL : constant_of(graph, node->in[i]);
-        MAAS_TRY(maas_exec_prepare(run, node, constants, err));
+            types[i] = node->in[i] == MAAS_NO_VALUE ? MAAS_UNDEFINED : graph->edges[node->in[i]].info.type;
+        }
+        MAAS_TRY(maas_exec_prepare(run, node, constants, types, err));
     }
     return MAAS_OK;
 }

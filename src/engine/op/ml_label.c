@@ -187,6 +187,7 @@ const MaasOp maas_op_label_encoder = {
     .name = "LabelEncoder",
     .first = 1,
     .since = 4, /* versions 1 (classes_strings) and 2 have a part of the attributes */
+    .flags = MAAS_OP_STATE,
     .in = {{"X", LABEL_TYPES, 0, 0}},
     .out = {{"Y", LABEL_TYPES, 0, 0}},
     .attrs = {[KEYS] = {"keys_floats", MAAS_ATTR_FLOATS},
@@ -259,6 +260,7 @@ const MaasOp maas_op_category_mapper = {
     .name = "CategoryMapper",
     .first = 1,
     .since = 1,
+    .flags = MAAS_OP_STATE,
     .in = {{"X", MAAS_T_STRING | MAAS_T_I64, 0, 0}},
     .out = {{"Y", MAAS_T_STRING | MAAS_T_I64, 0, 0}},
     .attrs = {[CATS_INTS] = {"cats_int64s", MAAS_ATTR_INTS},
@@ -338,6 +340,7 @@ const MaasOp maas_op_one_hot_encoder = {
     .name = "OneHotEncoder",
     .first = 1,
     .since = 1,
+    .flags = MAAS_OP_STATE,
     .in = {{"X", MAAS_T_ML_NUMBERS | MAAS_T_STRING, 0, 0}},
     .out = {{"Y", MAAS_T_FLOAT, 0, 0}},
     .attrs = {[HOT_INTS] = {"cats_int64s", MAAS_ATTR_INTS},

@@ -227,7 +227,7 @@ const MaasOp maas_op_dict_vectorizer = {
     .name = "DictVectorizer",
     .first = 1,
     .since = 1,
-    .flags = MAAS_OP_DYNAMIC,
+    .flags = MAAS_OP_DYNAMIC | MAAS_OP_STATE,
     .in = {{"X", MAAS_T_MAP, 0, 0}},
     .out = {{"Y", DICT_VALUES, 0, 0}},
     .attrs = {[WORDS_INT] = {"int64_vocabulary", MAAS_ATTR_INTS},

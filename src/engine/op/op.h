@@ -119,6 +119,7 @@ typedef struct MaasCtx {
     MaasValue **out;      /* n_out; see maas_has_out */
     void *state;          /* what prepare made, or NULL; read-only while running */
     size_t state_bytes;
+    const MaasType *in_types; /* prepare: element types of the inputs, constant or not */
     MaasRun *run;
     MaasError *err;
 } MaasCtx;
@@ -137,7 +138,10 @@ enum {
     /* Element i of output 0 depends only on the elements i of those inputs that have the shape and the element
      * size of output 0: the executor may hand out such an input's memory for output 0 when nobody reads it
      * later.  compute then reads element i of all inputs before it writes element i. */
-    MAAS_OP_INPLACE = 16
+    MAAS_OP_INPLACE = 16,
+    /* compute cannot do without the state: where a node runs before it was prepared (folding), prepare makes one
+     * for this call.  The state follows from the attributes and the inputs' types alone. */
+    MAAS_OP_STATE = 32
 };
 
 struct MaasOp {
