@@ -2,10 +2,13 @@
 # one unit test program; each src/test/tool/*.c is a program of its own.
 #   make check-engine                 unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   make check-engine TESTS="json"    only those whose file or name contains a word
+#   make conformance                  the official ONNX cases and our own; every operator must have one that passes
+#   make conformance CASES=folder     those of another folder
+#   make cases                        writes our own cases anew (src/test/gen/cases.py; needs onnx and numpy)
 
 TEST_SRC = $(wildcard src/test/engine/*.c)
 TEST_OBJ = $(TEST_SRC:%.c=$(BUILD)/%.o)
--include $(TEST_OBJ:.o=.d)
+-include $(TEST_OBJ:.o=.d) $(wildcard $(BUILD)/tool/*.d)
 
 $(BUILD)/engine_test: $(TEST_OBJ) $(ENGINE_LIB)
 	$(ENGINE_CC) $(ENGINE_CFLAGS) $(TEST_OBJ) $(ENGINE_LIBS) -o $@
@@ -18,6 +21,20 @@ $(BUILD)/tool/%: src/test/tool/%.c $(ENGINE_LIB)
 check-engine:
 	$(MAKE) CONFIG=asan build/asan/engine_test
 	build/asan/engine_test $(TESTS)
+
+OFFICIAL_CASES = /usr/share/libonnx-testdata/data
+PYTHON ?= python3
+
+.PHONY: conformance cases
+conformance: $(BUILD)/tool/conformance
+ifdef CASES
+	$< --exceptions src/test/conformance-exceptions.txt $(CONFORMANCE) $(CASES)
+else
+	$< --exceptions src/test/conformance-exceptions.txt --coverage $(CONFORMANCE) $(OFFICIAL_CASES) src/test/cases
+endif
+
+cases:
+	$(PYTHON) src/test/gen/cases.py $(FAMILY)
 
 .PHONY: lint
 lint: engine

@@ -12,7 +12,8 @@
  *     --filter TEXT      only cases whose path holds TEXT
  *     --op NAME          only cases with a node of this operator
  *     --exceptions FILE  lines "name<tab>reason": cases that may fail; one that passes is a failure
- *     --coverage         every operator of the engine must occur in a case that passes
+ *     --coverage         an exception that is not found is a failure, and every operator of the engine must
+ *                        occur in a case that passes
  *     --by-op            at the end, failures counted by operator
  *     --verbose          each case's name before it runs
  *
@@ -529,6 +530,11 @@ static int report(void)
             n_uncovered++;
         }
     }
+    for (int i = 0; g.coverage && g.filter == NULL && g.op == NULL && i < g.n_exceptions; i++)
+        if (!g.exceptions[i].seen) {
+            printf("FAIL %s: an exception without a case\n", g.exceptions[i].name);
+            g.n_failed++;
+        }
     printf("%d passed, %d failed, %d skipped\n", g.n_passed, g.n_failed, g.n_skipped);
     if (g.n_passed + g.n_failed + g.n_skipped == 0)
         fprintf(stderr, "conformance: no case was found\n");
@@ -582,7 +588,12 @@ int main(int argc, char **argv)
     }
     if (first == argc)
         return fprintf(stderr, "usage: conformance [options] folder...\n"), 2;
-    for (int i = first; i < argc; i++)
+    for (int i = first; i < argc; i++) {
+        int passed = g.n_passed, failed = g.n_failed, skipped = g.n_skipped;
         walk(argv[i], 0);
+        if (argc - first > 1)
+            printf("%s: %d passed, %d failed, %d skipped\n", argv[i], g.n_passed - passed, g.n_failed - failed,
+                   g.n_skipped - skipped);
+    }
     return report();
 }
