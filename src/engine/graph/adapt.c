@@ -64,6 +64,15 @@ MaasStatus maas_adapt_set_int(MaasGraph *graph, MaasNode *node, const char *name
     return MAAS_OK;
 }
 
+MaasStatus maas_adapt_set_float(MaasGraph *graph, MaasNode *node, const char *name, float value, MaasError *err)
+{
+    MaasAttr *attr = set_attr(graph, node, name, MAAS_ATTR_FLOAT, err);
+    if (attr == NULL)
+        return err->status;
+    attr->f = value;
+    return MAAS_OK;
+}
+
 MaasStatus maas_adapt_set_string(MaasGraph *graph, MaasNode *node, const char *name, const char *value,
                                  MaasError *err)
 {

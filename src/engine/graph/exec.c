@@ -493,7 +493,7 @@ static MaasStatus exec_node(MaasRun *run, MaasFrame *frame, const MaasNode *node
                                err);
     bool half = node->op->flags & MAAS_OP_HALF_VIA_F32 && any_half(&c, w->out_ptr);
 
-    if (!(node->op->flags & MAAS_OP_DYNAMIC))
+    if (!(node->op->flags & (MAAS_OP_DYNAMIC | MAAS_OP_VIEW))) /* a view of what is no tensor: compute shares it */
         MAAS_TRY(make_outputs(run, frame, node, k, half, w->out_ptr, w->out, err));
     run->frame = frame;
     bool unprepared = node->op->flags & MAAS_OP_STATE && !node->state;

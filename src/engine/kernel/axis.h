@@ -31,6 +31,9 @@ typedef void (*MaasSoftmaxFn)(const void *x, void *y, int64_t outer, int64_t axi
  * ones; NaN wins.  axis > 0. */
 typedef void (*MaasArgFn)(const void *x, int64_t *y, int64_t outer, int64_t axis, int64_t inner, bool last);
 
+/* The k best of a line of n elements, stride apart, in order, best first; 0 < k <= n. */
+typedef void (*MaasTopKFn)(const void *x, int64_t stride, int64_t n, int64_t k, void *values, int64_t *index);
+
 /* Running sums, y (outer, axis, inner). */
 typedef void (*MaasCumSumFn)(const void *x, void *y, int64_t outer, int64_t axis, int64_t inner, bool exclusive,
                              bool reverse);

@@ -15,6 +15,7 @@ MaasAttr *maas_adapt_attr(MaasNode *node, const char *name);
 void maas_adapt_drop_attr(MaasNode *node, const char *name);
 void maas_adapt_rename_attr(MaasNode *node, const char *from, const char *to);
 MaasStatus maas_adapt_set_int(MaasGraph *graph, MaasNode *node, const char *name, int64_t value, MaasError *err);
+MaasStatus maas_adapt_set_float(MaasGraph *graph, MaasNode *node, const char *name, float value, MaasError *err);
 MaasStatus maas_adapt_set_string(MaasGraph *graph, MaasNode *node, const char *name, const char *value,
                                  MaasError *err);
 /* Number of inputs that the model gives; whether input i is present. */

@@ -5,6 +5,11 @@
 
 #include "dims.h"
 
+bool maas_text_is(MaasStr string, const char *text)
+{
+    return string.length == strlen(text) && memcmp(string.data, text, string.length) == 0;
+}
+
 bool maas_dims_known(int rank, const int64_t *dims)
 {
     for (int i = 0; i < rank; i++)

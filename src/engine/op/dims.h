@@ -17,6 +17,8 @@ static inline int maas_axis(int64_t axis, int rank)
     return (int)(axis < 0 ? axis + rank : axis);
 }
 
+/* Whether an attribute's string is this text. */
+bool maas_text_is(MaasStr string, const char *text);
 /* Whether all sizes are numbers. */
 bool maas_dims_known(int rank, const int64_t *dims);
 /* a * b for sizes; unknown when either is, MAAS_ERR_LIMIT on overflow. */
