@@ -477,13 +477,32 @@ MaasStatus maas_string_to_number(MaasStr string, MaasType to, void *y, const Maa
     return MAAS_OK;
 }
 
-static size_t print_real(double value, bool single, char *text)
+size_t maas_print_real(MaasType type, double value, char *text)
+{
+    uint16_t bits = 0, back = 0;
+    size_t n;
+
+    if (type == MAAS_FLOAT)
+        return maas_print_float((float)value, text);
+    if (type == MAAS_DOUBLE)
+        return maas_print_double(value, text);
+    maas_convert(MAAS_DOUBLE, &value, type, &bits, 1, NULL);
+    for (int digits = 1;; digits++) {
+        double read;
+
+        n = maas_print_digits(value, digits, text);
+        read = maas_number_double(text, n);
+        maas_convert(MAAS_DOUBLE, &read, type, &back, 1, NULL);
+        if (back == bits || digits == 9)
+            return n;
+    }
+}
+
+static size_t print_part(MaasType type, double value, char *text)
 {
     const char *word = isnan(value) ? "NaN" : isinf(value) ? (value < 0 ? "-INF" : "INF") : NULL;
 
-    if (!word)
-        return single ? maas_print_float((float)value, text) : maas_print_double(value, text);
-    return (size_t)snprintf(text, 8, "%s", word);
+    return word ? (size_t)snprintf(text, 8, "%s", word) : maas_print_real(type, value, text);
 }
 
 size_t maas_number_to_string(MaasType from, const void *x, char text[MAAS_NUMBER_TEXT])
@@ -496,16 +515,16 @@ size_t maas_number_to_string(MaasType from, const void *x, char text[MAAS_NUMBER
         maas_convert(from, x, MAAS_COMPLEX128, parts, 1, NULL);
         n = 0;
         text[n++] = '(';
-        n += print_real(parts[0], from == MAAS_COMPLEX64, text + n);
+        n += print_part(part_of(from), parts[0], text + n);
         text[n++] = ',';
-        n += print_real(parts[1], from == MAAS_COMPLEX64, text + n);
+        n += print_part(part_of(from), parts[1], text + n);
         text[n++] = ')';
         text[n] = '\0';
         return n;
     }
     if (maas_type_is_float(from)) {
         maas_convert(from, x, MAAS_DOUBLE, parts, 1, NULL);
-        return print_real(parts[0], from != MAAS_DOUBLE, text);
+        return print_part(from, parts[0], text);
     }
     if (from == MAAS_BOOL)
         return (size_t)snprintf(text, 8, "%s", *(const uint8_t *)x ? "True" : "False");

@@ -30,6 +30,10 @@ int64_t maas_convert_exact(MaasType from, const void *x, MaasType to, void *y, i
 MaasStatus maas_string_to_number(MaasStr string, MaasType to, void *y, const MaasCastRules *rules, bool exact,
                                  MaasError *err);
 
+/* Writes a finite value of a floating type (not complex) with the fewest digits that read back to it in that type;
+ * room as for maas_print_double in number.h. */
+size_t maas_print_real(MaasType type, double value, char *text);
+
 #define MAAS_NUMBER_TEXT 80 /* room for any element's text */
 
 /* Writes one element as text with the fewest digits that read back to it: "314.15926", "1e-05", "INF", "NaN",

@@ -347,6 +347,18 @@ static int fast_double(double value, char *digits, int *exponent)
     return 0;
 }
 
+size_t maas_print_digits(double value, int digits, char *text)
+{
+    char printed[64], kept[24];
+    int n, exponent;
+
+    if (fabs(value) < LARGE_INT && value == floor(value))
+        return print_whole(value, text);
+    snprintf(printed, sizeof printed, "%.*e", digits - 1, fabs(value));
+    n = split_e(printed, kept, &exponent);
+    return lay_out(signbit(value), kept, n, exponent, text);
+}
+
 size_t maas_print_double(double value, char *text)
 {
     char printed[64], digits[24];

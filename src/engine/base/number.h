@@ -29,6 +29,8 @@ bool maas_number_special(const char *text, size_t length, double *value);
  * length; text is NUL-terminated. */
 size_t maas_print_double(double value, char *text);
 size_t maas_print_float(float value, char *text);
+/* The same with this many digits (1 to 17), rounded; whole numbers below 1e15 keep all of theirs. */
+size_t maas_print_digits(double value, int digits, char *text);
 size_t maas_print_int(int64_t value, char *text);
 size_t maas_print_uint(uint64_t value, char *text);
 

@@ -1,39 +1,38 @@
 /*
  * status.c - formats failures into the caller's MaasError; allocates nothing.
  *
- * Texts that do not fit are cut between characters, so that a message built from UTF-8 names stays valid UTF-8.
+ * Every text is valid UTF-8 whatever went into it: names and strings of a model may hold any bytes, and what does
+ * not fit is cut off.
  */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "status.h"
+#include "utf8.h"
 
-/* Ends text before a UTF-8 sequence that its end cuts off. */
-static void trim_utf8(char *text)
+/* Replaces bytes that are no UTF-8 by question marks; cut: a character that the end cuts off is left out. */
+static void make_utf8(char *text, bool cut)
 {
-    size_t length = strlen(text), start = length, need;
-    unsigned char lead;
+    size_t length = strlen(text), at = 0;
 
-    while (start > 0 && length - start < 4 && ((unsigned char)text[start - 1] & 0xc0) == 0x80)
-        start--;
-    if (start == 0)
-        return;
-    lead = (unsigned char)text[start - 1];
-    need = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
-    if (length - (start - 1) < need)
-        text[start - 1] = '\0';
+    while ((at += maas_utf8_valid(text + at, length - at)) < length) {
+        if (cut && length - at < 4 && ((unsigned char)text[at] & 0xc0) == 0xc0) {
+            text[at] = '\0';
+            return;
+        }
+        text[at++] = '?';
+    }
 }
 
-/* vsnprintf that cuts between characters and never leaves text unset. */
-static void format_cut(char *text, size_t size, const char *format, va_list args)
+static void format_text(char *text, size_t size, const char *format, va_list args)
 {
     int n = vsnprintf(text, size, format, args);
 
     if (n < 0)
         text[0] = '\0';
-    else if ((size_t)n >= size)
-        trim_utf8(text);
+    else
+        make_utf8(text, (size_t)n >= size);
 }
 
 MaasStatus maas_fail(MaasError *err, MaasStatus status, const char *format, ...)
@@ -42,7 +41,7 @@ MaasStatus maas_fail(MaasError *err, MaasStatus status, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    format_cut(message, sizeof message, format, args);
+    format_text(message, sizeof message, format, args);
     va_end(args);
     memcpy(err->message, message, strlen(message) + 1);
     err->status = status;
@@ -56,7 +55,7 @@ void maas_error_detail(MaasError *err, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    format_cut(err->detail + length, sizeof err->detail - length, format, args);
+    format_text(err->detail + length, sizeof err->detail - length, format, args);
     va_end(args);
 }
 
@@ -66,7 +65,7 @@ void maas_error_hint(MaasError *err, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    format_cut(err->hint + length, sizeof err->hint - length, format, args);
+    format_text(err->hint + length, sizeof err->hint - length, format, args);
     va_end(args);
 }
 
@@ -77,10 +76,10 @@ void maas_error_prefix(MaasError *err, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    format_cut(message, sizeof message, format, args);
+    format_text(message, sizeof message, format, args);
     va_end(args);
     length = strlen(message);
-    if (snprintf(message + length, sizeof message - length, ": %s", err->message) >= (int)(sizeof message - length))
-        trim_utf8(message);
+    make_utf8(message, snprintf(message + length, sizeof message - length, ": %s", err->message) >=
+                           (int)(sizeof message - length));
     memcpy(err->message, message, strlen(message) + 1);
 }

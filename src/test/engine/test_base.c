@@ -43,6 +43,10 @@ TEST(error_texts)
     }
     CHECK_INT(strlen(err.hint) % 3, 0);
     CHECK(strlen(err.detail) < sizeof err.detail);
+    maas_fail(&err, MAAS_ERR_NAME, "\"%.4s\", \"%s\"", "ab\xc3\xa4\xc3\xa4", "\xff\xed\xa0\x80");
+    CHECK_STR(err.message, "\"ab\xc3\xa4\", \"????\"");
+    maas_fail(&err, MAAS_ERR_NAME, "\"%.3s\"", "ab\xc3\xa4");
+    CHECK_STR(err.message, "\"ab?\"");
 }
 
 /* ---- memory ---- */
