@@ -18,11 +18,11 @@
 typedef struct MaasModel MaasModel;
 
 typedef struct MaasRunOptions {
-    MaasMem *mem;             /* load: for the model, which keeps it; run: for working memory and outputs.  Its
-                                 limit bounds the load or the run */
-    const volatile int *stop; /* polled; non-zero: return MAAS_ERR_CANCEL.  May be NULL */
+    MaasMem *mem;                 /* load: for the model, which keeps it; run: for working memory and outputs.  Its
+                                     limit bounds the load or the run */
+    const volatile int *stop;     /* polled; non-zero: return MAAS_ERR_CANCEL.  May be NULL */
     const volatile int *stop_too; /* the same, for a host that has two reasons to stop */
-    int threads;              /* 1: the caller's only */
+    int threads;                  /* 1: the caller's only */
 } MaasRunOptions;
 
 /* Reads, checks and prepares a model.  bytes are only read during the call.  On failure nothing is left

@@ -45,11 +45,11 @@ void maas_error_hint(MaasError *err, const char *format, ...) __attribute__((for
 void maas_error_prefix(MaasError *err, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
 
 /* Returns from the calling function when a call fails. */
-#define MAAS_TRY(call)                                                                                       \
-    do {                                                                                                     \
-        MaasStatus maas_try_status = (call);                                                                 \
-        if (maas_try_status != MAAS_OK)                                                                      \
-            return maas_try_status;                                                                          \
+#define MAAS_TRY(call)                                                                                             \
+    do {                                                                                                           \
+        MaasStatus maas_try_status = (call);                                                                       \
+        if (maas_try_status != MAAS_OK)                                                                            \
+            return maas_try_status;                                                                                \
     } while (0)
 
 #endif

@@ -72,7 +72,8 @@ MaasStatus maas_value_wrap(MaasMem *mem, MaasType type, int rank, const int64_t 
 /* Makes a string tensor with the bytes behind the array, in one buffer. */
 MaasStatus maas_value_new_strings(MaasMem *mem, int rank, const int64_t *dims, const MaasStr *strings,
                                   MaasValue **out, MaasError *err);
-/* Makes a tensor value that shares the buffer (or the foreign memory) of another under a new shape of equal count. */
+/* Makes a tensor value that shares the buffer (or the foreign memory) of another under a new shape of equal count.
+ */
 MaasStatus maas_value_view(MaasMem *mem, const MaasTensor *tensor, int rank, const int64_t *dims, MaasValue **out,
                            MaasError *err);
 /* Makes a sequence of n empty places; the caller fills items and gives a reference for each. */
