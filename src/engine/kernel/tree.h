@@ -12,7 +12,7 @@
 
 #include <stdint.h>
 
-/* value: of a leaf with one target, else the number of the leaf's list of votes. */
+/* value: of a leaf when the ensemble has one target; votes: else the number of the leaf's list of votes. */
 typedef struct MaasTreeNodeF32 {
     float split;
     uint32_t feature;
@@ -37,10 +37,8 @@ typedef struct MaasTreeNodeF64 {
 enum {
     MAAS_TREE_LEQ = 0,
     MAAS_TREE_EQ = 1,
-    MAAS_TREE_NEQ = 2,
-    MAAS_TREE_MEMBER = 3, /* split is the number of a set */
-    MAAS_TREE_NEVER = 4,  /* no */
-    MAAS_TREE_MODE = 7,
+    MAAS_TREE_MEMBER = 2, /* split is the number of a set */
+    MAAS_TREE_MODE = 3,
     MAAS_TREE_NAN_YES = 128 /* NaN goes to "yes" whatever the comparison says */
 };
 
@@ -67,5 +65,18 @@ typedef struct MaasTreesF64 {
     const uint32_t *sets;
     const double *members;
 } MaasTreesF64;
+
+/* Votes of list i: first[i] up to first[i + 1]. */
+typedef struct MaasVotesF32 {
+    const uint32_t *first, *target;
+    const float *weight;
+} MaasVotesF32;
+
+typedef struct MaasVotesF64 {
+    const uint32_t *first, *target;
+    const double *weight;
+} MaasVotesF64;
+
+typedef enum MaasVoteJoin { MAAS_VOTE_ADD, MAAS_VOTE_MIN, MAAS_VOTE_MAX } MaasVoteJoin;
 
 #endif
