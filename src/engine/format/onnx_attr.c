@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "../base/utf8.h"
 #include "onnx_read.h"
 
 /* The numbers of AttributeProto's fields. */
@@ -154,7 +155,7 @@ static MaasStatus copy_string(Import *im, MaasSlice text, MaasStr *out)
 {
     const char *copy;
 
-    if (!maas_utf8_valid(text.data, text.size))
+    if (maas_utf8_valid(text.data, text.size) != text.size)
         return maas_fail(im->err, MAAS_ERR_FORMAT, "a string is not valid UTF-8");
     copy = maas_onnx_text(im, text);
     if (copy == NULL)

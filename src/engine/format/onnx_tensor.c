@@ -9,6 +9,7 @@
  */
 #include <string.h>
 
+#include "../base/utf8.h"
 #include "onnx_tensor.h"
 
 /* The numbers of TensorProto's fields. */
@@ -300,7 +301,7 @@ static MaasStatus read_strings(MaasPb pb, const TensorHead *head, MaasMem *mem, 
         if (status != MAAS_OK || f.number != T_STRING)
             continue;
         status = maas_pb_bytes(&f, "string_data", &text, err);
-        if (status == MAAS_OK && !maas_utf8_valid(text.data, text.size))
+        if (status == MAAS_OK && maas_utf8_valid(text.data, text.size) != text.size)
             status = maas_fail(err, MAAS_ERR_FORMAT, "string %zu is not valid UTF-8", n);
         if (status == MAAS_OK)
             strings[n++] = (MaasStr){text.data, text.size};

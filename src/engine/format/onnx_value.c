@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "../base/utf8.h"
 #include "../maas.h"
 #include "onnx_tensor.h"
 
@@ -149,7 +150,7 @@ static MaasStatus read_keys(MaasPb pb, MaasMem *mem, MaasValue **out, MaasError 
         if (status != MAAS_OK || f.number != M_STRING_KEYS)
             continue;
         status = maas_pb_bytes(&f, "a key", &text, err);
-        if (status == MAAS_OK && !maas_utf8_valid(text.data, text.size))
+        if (status == MAAS_OK && maas_utf8_valid(text.data, text.size) != text.size)
             status = maas_fail(err, MAAS_ERR_FORMAT, "a key of a map is not valid UTF-8");
         if (status == MAAS_OK)
             strings[n++] = (MaasStr){text.data, text.size};

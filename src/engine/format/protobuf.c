@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "../base/utf8.h"
 #include "protobuf.h"
 
 /* ---- reader ---- */
@@ -134,45 +135,10 @@ MaasStatus maas_pb_bytes(const MaasPbField *field, const char *what, MaasSlice *
 MaasStatus maas_pb_text(const MaasPbField *field, const char *what, MaasSlice *out, MaasError *err)
 {
     MAAS_TRY(maas_pb_bytes(field, what, out, err));
-    if (!maas_utf8_valid(out->data, out->size) || memchr(out->data, 0, out->size) != NULL)
+    if (maas_utf8_valid(out->data, out->size) != out->size || memchr(out->data, 0, out->size) != NULL)
         return maas_fail(err, MAAS_ERR_FORMAT, "malformed protobuf at byte %zu: %s is not text in UTF-8",
                          (size_t)((const uint8_t *)out->data - field->start), what);
     return MAAS_OK;
-}
-
-bool maas_utf8_valid(const char *text, size_t size)
-{
-    const uint8_t *p = (const uint8_t *)text, *end = size > 0 ? p + size : p;
-    while (p < end) {
-        uint32_t code;
-        int more;
-        if (*p < 0x80) {
-            p++;
-            continue;
-        }
-        if ((*p & 0xe0) == 0xc0)
-            more = 1, code = *p & 0x1f;
-        else if ((*p & 0xf0) == 0xe0)
-            more = 2, code = *p & 0x0f;
-        else if ((*p & 0xf8) == 0xf0)
-            more = 3, code = *p & 0x07;
-        else
-            return false;
-        if (end - p <= more)
-            return false;
-        for (int i = 1; i <= more; i++) {
-            if ((p[i] & 0xc0) != 0x80)
-                return false;
-            code = code << 6 | (p[i] & 0x3f);
-        }
-        if (code < (more == 1   ? 0x80u
-                    : more == 2 ? 0x800u
-                                : 0x10000u) ||
-            code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
-            return false;
-        p += more + 1;
-    }
-    return true;
 }
 
 /* ---- repeated scalars ---- */

@@ -65,8 +65,6 @@ void maas_pb_read_ints(const MaasPbField *field, int64_t *out, size_t *n);
 void maas_pb_read_floats(const MaasPbField *field, float *out, size_t *n);
 void maas_pb_read_doubles(const MaasPbField *field, double *out, size_t *n);
 
-bool maas_utf8_valid(const char *text, size_t size);
-
 /* ---- writer ---- */
 
 typedef struct MaasPbOut {
