@@ -48,7 +48,7 @@ void maas_tensor_pack(const MaasTensor *tensor, void *bytes)
     p += HEAD;
     memcpy(p, tensor->dims, (size_t)tensor->rank * sizeof(int64_t));
     p += (size_t)tensor->rank * sizeof(int64_t);
-    if (tensor->count == 0)
+    if (tensor->count == 0 || !tensor->data)
         return;
     if (tensor->type != MAAS_STRING) {
         memcpy(p, tensor->data, maas_tensor_bytes(tensor));
