@@ -32,6 +32,8 @@ static MaasStatus infer_concat(MaasInferCtx *c)
     int rank = -1, axis;
 
     for (int k = 0; k < c->n_in; k++) {
+        if (!c->in[k])
+            return maas_infer_fail(c, MAAS_ERR_FORMAT, "input %d is missing", k);
         if (c->in[k]->rank < 0)
             continue;
         if (rank < 0) {
@@ -144,6 +146,8 @@ static MaasStatus infer_split(MaasInferCtx *c)
     int64_t dims[MAAS_MAX_RANK], length, size, chunk, sum = 0;
     int axis = 0;
 
+    if (c->n_out < 1)
+        return maas_infer_fail(c, MAAS_ERR_FORMAT, "at least one output is expected");
     MAAS_TRY(maas_infer_vector(c, 1, &length));
     if (maas_present(c, 1) && c->attr[SPLIT_NUM].set)
         return maas_infer_fail(c, MAAS_ERR_VALUE, "both input split and attribute num_outputs are given");

@@ -13,7 +13,7 @@ static MaasStatus infer_optional(MaasInferCtx *c)
     elem = maas_infer_copy(c, maas_present(c, 0) ? c->in[0] : c->attr[0].info);
     if (!elem)
         return c->err->status;
-    if (c->out[0])
+    if (c->n_out > 0 && c->out[0])
         *c->out[0] = (MaasInfo){.kind = MAAS_KIND_OPTIONAL, .rank = -1, .elem = elem};
     return MAAS_OK;
 }
@@ -44,7 +44,7 @@ static MaasStatus infer_optional_get(MaasInferCtx *c)
 {
     const MaasInfo *in = c->in[0], *elem = in->kind == MAAS_KIND_OPTIONAL ? in->elem : in;
 
-    if (!c->out[0])
+    if (c->n_out < 1 || !c->out[0])
         return MAAS_OK;
     *c->out[0] = elem ? *elem : (MaasInfo){.kind = MAAS_KIND_UNKNOWN, .rank = -1};
     c->out[0]->value = NULL;

@@ -59,6 +59,9 @@ static MaasStatus infer_sequence_construct(MaasInferCtx *c)
 
     if (c->n_in < 1)
         return maas_infer_fail(c, MAAS_ERR_FORMAT, "at least one input is expected");
+    for (int i = 0; i < c->n_in; i++)
+        if (!c->in[i])
+            return maas_infer_fail(c, MAAS_ERR_FORMAT, "input %d is missing", i);
     elem = maas_infer_copy(c, c->in[0]);
     if (!elem)
         return c->err->status;
@@ -130,7 +133,7 @@ const MaasOp maas_op_sequence_empty = {
 static MaasStatus infer_sequence_at(MaasInferCtx *c)
 {
     MAAS_TRY(maas_infer_scalar(c, 1));
-    if (c->out[0] && c->in[0]->elem) {
+    if (c->n_out > 0 && c->out[0] && c->in[0]->elem) {
         *c->out[0] = *c->in[0]->elem;
         c->out[0]->value = NULL;
     }
