@@ -52,6 +52,14 @@ static void pow_f32(const void *av, const void *bv, void *yv, int64_t rows, int6
     }
 }
 
+/* A remainder with the dividend's sign -> with the divisor's, as numpy's mod has it. */
+static inline double mod_sign(double remainder, double divisor)
+{
+    if (remainder == 0)
+        return copysign(0, divisor);
+    return (remainder < 0) != (divisor < 0) ? remainder + divisor : remainder;
+}
+
 BINARY(add_f32, float, float, x + z)
 BINARY(sub_f32, float, float, x - z)
 BINARY(mul_f32, float, float, x *z)
@@ -68,6 +76,8 @@ BINARY(max_double, double, double, x > z || x != x ? x : z)
 BINARY(prelu_double, double, double, x < 0 ? x * z : x)
 BINARY_PLAIN(fmod_f32, float, float, fmodf(x, z))
 BINARY_PLAIN(fmod_double, double, double, fmod(x, z))
+BINARY_PLAIN(mod_f32, float, float, mod_sign(fmodf(x, z), z))
+BINARY_PLAIN(mod_double, double, double, mod_sign(fmod(x, z), z))
 BINARY_PLAIN(pow_double, double, double, pow(x, z))
 
 /* ---- integers: sums and products wrap; MIN / -1 wraps, MIN % -1 is 0 ---- */
@@ -124,6 +134,7 @@ BINARY_PLAIN(pow_i64, i64, i64, int_pow(x, z))
      : op == MAAS_BIN_SUB   ? sub_##suffix                                                                         \
      : op == MAAS_BIN_MUL   ? mul_##suffix                                                                         \
      : op == MAAS_BIN_DIV   ? div_##suffix                                                                         \
+     : op == MAAS_BIN_MOD   ? mod_##suffix                                                                         \
      : op == MAAS_BIN_FMOD  ? fmod_##suffix                                                                        \
      : op == MAAS_BIN_POW   ? pow_##suffix                                                                         \
      : op == MAAS_BIN_MIN   ? min_##suffix                                                                         \

@@ -67,7 +67,7 @@ typedef enum MaasBinary {
     MAAS_BIN_SUB,
     MAAS_BIN_MUL,
     MAAS_BIN_DIV,  /* integers truncate; no element of b is 0 */
-    MAAS_BIN_MOD,  /* integers, sign of the divisor; no element of b is 0 */
+    MAAS_BIN_MOD,  /* sign of the divisor; integers: no element of b is 0 */
     MAAS_BIN_FMOD, /* sign of the dividend; integers: no element of b is 0 */
     MAAS_BIN_POW,  /* int32, int64: a negative exponent only with base 1 or -1 */
     MAAS_BIN_MIN,  /* NaN wins */

@@ -31,6 +31,15 @@
 
 /* ---- shapes ---- */
 
+/* Whether the shape is known and holds one element. */
+static bool is_single(const MaasInfo *info)
+{
+    for (int d = 0; d < info->rank; d++)
+        if (info->dims[d] != 1)
+            return false;
+    return info->rank >= 0;
+}
+
 /* Scale (input 1) and zero point (input 2) against the tensor's shape. */
 static MaasStatus check_scale(MaasInferCtx *c)
 {
@@ -40,7 +49,7 @@ static MaasStatus check_scale(MaasInferCtx *c)
 
     if (block < 0)
         return maas_infer_fail(c, MAAS_ERR_VALUE, "block_size must not be negative, got %lld", (long long)block);
-    if (maas_present(c, 2) && scale->rank >= 0)
+    if (maas_present(c, 2) && scale->rank >= 0 && !(is_single(scale) && is_single(c->in[2])))
         MAAS_TRY(maas_expect_shape(c, 2, scale->rank, scale->dims));
     if (x->rank < 0 || scale->rank < 0 || (block == 0 && scale->rank == 0))
         return MAAS_OK;
