@@ -10,6 +10,7 @@
 #define MAAS_FORMAT_PROTOBUF_H
 
 #include "../base/mem.h"
+#include "../base/utf8.h"
 
 /* Bytes inside the message that is read. */
 typedef struct MaasSlice {
