@@ -4,7 +4,7 @@
 #   make install          into the server's own folders (as root or with sudo); DESTDIR is honoured
 #   make stage            into the private server's folder where its version allows, see tools/server
 #   make check-sql        the regression tests on the private server; TESTS="tensor_io ..." picks some
-#   make check-isolation, check-tap   the tests of several sessions, and of whole servers
+#   make check-isolation, check-tap   the tests of several sessions, and with the server's programs
 
 PG_CONFIG ?= $(shell tools/server pg_config)
 PG_MAJOR = $(shell $(PG_CONFIG) --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
