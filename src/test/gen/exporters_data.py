@@ -1,0 +1,74 @@
+"""What the exporters' cases share: the list of cases, and rows of scikit-learn's data sets."""
+import numpy as np
+
+CASES = {}
+
+
+def case(group, data):
+    """Registers a function that returns (model, feeds, expected): feeds is a list of {input: array}, one a data set;
+    expected a list of {output: array} from the library that trained the model, or None."""
+
+    def register(function):
+        CASES[function.__name__] = (group, data, function)
+        return function
+
+    return register
+
+
+# ---- data ----
+
+
+def split(name, rows=24):
+    """(train x, train y, test x, test y); the test rows are every k-th row."""
+    from sklearn import datasets
+
+    x, y = getattr(datasets, "load_" + name)(return_X_y=True)
+    step = len(x) // rows
+    test = np.arange(len(x)) % step == 1
+    return x[~test], y[~test], x[test][:rows], y[test][:rows]
+
+
+def two_batches(x):
+    """The rows as one batch, and the first row alone."""
+    return [x, x[:1]]
+
+
+def with_holes(x, share=0.1, seed=3):
+    x = x.copy()
+    x[np.random.default_rng(seed).random(x.shape) < share] = np.nan
+    return x
+
+
+def mixed_table():
+    """The diabetes data as a table of text, numbers and truth values, with gaps; the target is text."""
+    import pandas as pd
+    from sklearn.datasets import load_diabetes
+
+    d = load_diabetes(as_frame=True, scaled=False).frame
+    rng = np.random.default_rng(7)
+    t = pd.DataFrame()
+    t["age_group"] = np.select([d.age < 40, d.age < 60], ["young", "middle"], "senior").astype(object)
+    t["sex"] = np.where(d.sex == 1, "a", "b").astype(object)
+    t["bmi"] = d.bmi.astype(np.float32)
+    t["pressure"] = d.bp.astype(np.float32)
+    t["glucose"] = d.s6.astype(np.int64)
+    t["high_ldl"] = d.s2 > 130
+    t.loc[rng.random(len(t)) < 0.08, "bmi"] = np.nan
+    t.loc[rng.random(len(t)) < 0.05, "age_group"] = "unknown"
+    return t, np.where(d.target > d.target.median(), "progressing", "stable")
+
+
+def sentences():
+    """Sentences of scikit-learn's descriptions of its data sets, and which of them each is from."""
+    import re
+    from sklearn import datasets
+
+    text, label = [], []
+    for name in ("iris", "wine", "breast_cancer", "digits", "diabetes", "linnerud"):
+        words = re.sub(r"[^A-Za-z.' ]+", " ", getattr(datasets, "load_" + name)().DESCR)
+        for s in re.split(r"\.\s", words):
+            s = " ".join(s.split())
+            if 30 < len(s) < 200:
+                text.append(s)
+                label.append(name)
+    return np.array(text, dtype=object), np.array(label, dtype=object)
