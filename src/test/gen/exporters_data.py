@@ -4,12 +4,15 @@ import numpy as np
 CASES = {}
 
 
-def case(group, data):
+TOLERANCE = {"rtol": 1e-5, "atol": 1e-6}
+
+
+def case(group, data, **tolerance):
     """Registers a function that returns (model, feeds, expected): feeds is a list of {input: array}, one a data set;
-    expected a list of {output: array} from the library that trained the model, or None."""
+    expected a list of the arrays that the library that trained the model gives."""
 
     def register(function):
-        CASES[function.__name__] = (group, data, function)
+        CASES[function.__name__] = (group, data, function, TOLERANCE | tolerance)
         return function
 
     return register
