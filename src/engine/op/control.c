@@ -140,8 +140,8 @@ static MaasStatus infer_loop(MaasInferCtx *c)
         return maas_infer_fail(c, MAAS_ERR_TYPE, "the body's condition is %s, expected bool",
                                maas_type_name(outs[0]->type));
     for (int i = 0; i < n_state && i < c->n_out; i++)
-        if (c->out[i])
-            *c->out[i] = in[2 + i];
+        if (c->out[i]) /* an optional state may be replaced by what it can hold */
+            *c->out[i] = outs[1 + i]->kind == in[2 + i].kind ? in[2 + i] : *outs[1 + i];
     for (int i = n_state; i < c->n_out; i++)
         MAAS_TRY(maas_infer_stacked(c, i, outs[1 + i], 0, MAAS_DIM_ANY));
     return MAAS_OK;
@@ -267,7 +267,7 @@ const MaasOp maas_op_loop = {
     .flags = MAAS_OP_DYNAMIC,
     .in = {{"M", MAAS_T_I64, 0, MAAS_OPTIONAL},
            {"cond", MAAS_T_BOOL, 0, MAAS_OPTIONAL},
-           {"v_initial", MAAS_T_VALUE, 0, MAAS_VARIADIC | MAAS_MIXED}},
+           {"v_initial", MAAS_T_VALUE, 0, MAAS_OPTIONAL | MAAS_VARIADIC | MAAS_MIXED}},
     .out = {{"v_final_and_scan_outputs", MAAS_T_VALUE, 0, MAAS_VARIADIC | MAAS_MIXED}},
     .attrs = {{"body", MAAS_ATTR_GRAPH, .required = true}},
     .infer = infer_loop,

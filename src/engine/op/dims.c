@@ -188,6 +188,8 @@ MaasStatus maas_infer_merge(MaasInferCtx *c, const char *what, MaasInfo *dst, co
         *changed = true;
         return MAAS_OK;
     }
+    if (dst->kind == MAAS_KIND_OPTIONAL && dst->elem && dst->elem->kind == src->kind)
+        return MAAS_OK;
     if (dst->kind != src->kind)
         return maas_infer_fail(c, MAAS_ERR_TYPE, "%s: %s and %s do not go together", what, kind_name(dst->kind),
                                kind_name(src->kind));
@@ -266,5 +268,38 @@ int64_t maas_int_at(const MaasTensor *t, int64_t i)
         return x <= -0x1p63 ? INT64_MIN : (int64_t)x;
     default:
         return 0;
+    }
+}
+
+void maas_one(MaasType type, void *element)
+{
+    switch (type) {
+    case MAAS_FLOAT:
+        *(float *)element = 1;
+        break;
+    case MAAS_DOUBLE:
+        *(double *)element = 1;
+        break;
+    case MAAS_FLOAT16:
+        *(uint16_t *)element = maas_f32_to_f16(1);
+        break;
+    case MAAS_BFLOAT16:
+        *(uint16_t *)element = maas_f32_to_bf16(1);
+        break;
+    case MAAS_INT64:
+    case MAAS_UINT64:
+        *(uint64_t *)element = 1;
+        break;
+    case MAAS_INT32:
+    case MAAS_UINT32:
+        *(uint32_t *)element = 1;
+        break;
+    case MAAS_INT16:
+    case MAAS_UINT16:
+        *(uint16_t *)element = 1;
+        break;
+    default:
+        *(uint8_t *)element = 1;
+        break;
     }
 }

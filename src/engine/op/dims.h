@@ -43,12 +43,15 @@ MaasStatus maas_infer_ints(MaasInferCtx *c, int i, int rank, int64_t n, const in
 MaasStatus maas_infer_dtype(const MaasInferCtx *c, int64_t dtype, MaasTypeSet allowed, MaasType *type);
 /* A copy of an info that lives as long as the inference results, without its content. */
 MaasInfo *maas_infer_copy(MaasInferCtx *c, const MaasInfo *info);
-/* dst becomes what is known of a value that is either of the two; fails when kinds or element types differ. */
+/* dst becomes what is known of a value that is either of the two; fails when kinds or element types differ.  An
+ * optional stays one when src is what it may hold. */
 MaasStatus maas_infer_merge(MaasInferCtx *c, const char *what, MaasInfo *dst, const MaasInfo *src, bool *changed);
 
 /* Element i of a number tensor as double; 0 for types that are not numbers. */
 double maas_number_at(const MaasTensor *t, int64_t i);
 /* Element i of a number tensor as int64 (floats are cut, saturated; NaN becomes 0). */
 int64_t maas_int_at(const MaasTensor *t, int64_t i);
+/* Writes the number one in any number type (or bool); element has 8 bytes. */
+void maas_one(MaasType type, void *element);
 
 #endif

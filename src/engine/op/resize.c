@@ -22,7 +22,8 @@ typedef enum Coordinates {
     PYTORCH_HALF_PIXEL,
     ALIGN_CORNERS,
     ASYMMETRIC,
-    TF_CROP
+    TF_CROP,
+    TF_HALF_PIXEL /* up to opset 12 */
 } Coordinates;
 typedef enum Mode { NEAREST_MODE, LINEAR, CUBIC } Mode;
 /* SIMPLE is what opset 10 left open: ceil when the axis shrinks, else floor */
@@ -30,8 +31,8 @@ typedef enum Rounding { PREFER_FLOOR, PREFER_CEIL, FLOOR, CEIL, SIMPLE } Roundin
 typedef enum Aspect { STRETCH, NOT_LARGER, NOT_SMALLER } Aspect;
 
 static const char *const coordinate_names[] = {
-    "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize",
-    NULL};
+    "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel",   "align_corners",
+    "asymmetric", "tf_crop_and_resize",   "tf_half_pixel_for_nn", NULL};
 static const char *const mode_names[] = {"nearest", "linear", "cubic", NULL};
 static const char *const rounding_names[] = {
     "round_prefer_floor", "round_prefer_ceil", "floor", "ceil", "simple", NULL};
@@ -255,6 +256,8 @@ static double source_of(Coordinates coordinates, const AxisPlan *p, int64_t x)
         return width == 1 ? 0 : at * last / (width - 1);
     case ASYMMETRIC:
         return at / p->scale;
+    case TF_HALF_PIXEL:
+        return (at + 0.5) / p->scale;
     case TF_CROP:
         return width == 1 ? (p->end - p->start) * last / 2 + p->start * last
                           : at * (p->end - p->start) * last / (width - 1) + p->start * last;

@@ -148,40 +148,6 @@ static MaasStatus infer_eye_like(MaasInferCtx *c)
     return maas_infer_out(c, 0, type, 2, in->rank == 2 ? in->dims : dims);
 }
 
-/* One in any number type. */
-static void one_of(MaasType type, void *element)
-{
-    switch (type) {
-    case MAAS_FLOAT:
-        *(float *)element = 1;
-        break;
-    case MAAS_DOUBLE:
-        *(double *)element = 1;
-        break;
-    case MAAS_FLOAT16:
-        *(uint16_t *)element = maas_f32_to_f16(1);
-        break;
-    case MAAS_BFLOAT16:
-        *(uint16_t *)element = maas_f32_to_bf16(1);
-        break;
-    case MAAS_INT64:
-    case MAAS_UINT64:
-        *(uint64_t *)element = 1;
-        break;
-    case MAAS_INT32:
-    case MAAS_UINT32:
-        *(uint32_t *)element = 1;
-        break;
-    case MAAS_INT16:
-    case MAAS_UINT16:
-        *(uint16_t *)element = 1;
-        break;
-    default:
-        *(uint8_t *)element = 1;
-        break;
-    }
-}
-
 static MaasStatus compute_eye_like(MaasCtx *c)
 {
     MaasTensor *out = maas_out(c, 0);
@@ -191,7 +157,7 @@ static MaasStatus compute_eye_like(MaasCtx *c)
 
     if (out->count == 0)
         return MAAS_OK;
-    one_of(out->type, &one);
+    maas_one(out->type, &one);
     memset(out->data, 0, maas_tensor_bytes(out));
     if (k >= cols || k <= -rows)
         return MAAS_OK;

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "../base/utf8.h"
 #include "../text/regex.h"
 #include "../text/unicode.h"
 #include "dims.h"
@@ -115,7 +116,7 @@ static void pass(MaasStr s, size_t *at, bool stop_at_space)
 {
     while (*at < s.length) {
         size_t next = *at;
-        int32_t rune = maas_utf8_next(s.data, s.length, &next);
+        int32_t rune = maas_rune_next(s.data, s.length, &next);
 
         if ((rune >= 0 && is_space(rune)) == stop_at_space)
             return;
@@ -258,7 +259,7 @@ static bool same_folded(MaasStr a, MaasStr b, CaseChange change)
 
     while (i < a.length && j < b.length) {
         size_t from_a = i, from_b = j;
-        int32_t x = maas_utf8_next(a.data, a.length, &i), y = maas_utf8_next(b.data, b.length, &j);
+        int32_t x = maas_rune_next(a.data, a.length, &i), y = maas_rune_next(b.data, b.length, &j);
 
         if (x < 0 || y < 0 ? x != y || a.data[from_a] != b.data[from_b] : convert(change, x) != convert(change, y))
             return false;
@@ -272,9 +273,9 @@ static MaasStatus change_case(MaasCtx *c, CaseChange change, MaasStr s, MaasStr 
     char *bytes, rune_bytes[4];
 
     for (size_t at = 0; at < s.length;) {
-        int32_t rune = maas_utf8_next(s.data, s.length, &at);
+        int32_t rune = maas_rune_next(s.data, s.length, &at);
 
-        length += rune < 0 ? 1 : maas_utf8_put(convert(change, rune), rune_bytes);
+        length += rune < 0 ? 1 : maas_utf8_write((uint32_t)convert(change, rune), rune_bytes);
     }
     bytes = maas_run_string(c, length);
     if (!bytes)
@@ -282,12 +283,12 @@ static MaasStatus change_case(MaasCtx *c, CaseChange change, MaasStr s, MaasStr 
     *out = (MaasStr){bytes, length};
     for (size_t at = 0; at < s.length;) {
         size_t from = at;
-        int32_t rune = maas_utf8_next(s.data, s.length, &at);
+        int32_t rune = maas_rune_next(s.data, s.length, &at);
 
         if (rune < 0)
             *bytes++ = s.data[from];
         else
-            bytes += maas_utf8_put(convert(change, rune), bytes);
+            bytes += maas_utf8_write((uint32_t)convert(change, rune), bytes);
     }
     return MAAS_OK;
 }

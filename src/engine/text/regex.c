@@ -148,12 +148,12 @@ MaasMatch maas_regex_full_match(const MaasRegex *re, const char *text, size_t le
     /* sparse is read before it is written: any number will do, but it must be one */
     for (uint32_t i = 0; i < n; i++)
         m.now.sparse[i] = m.next.sparse[i] = 0;
-    rune = at < length ? maas_utf8_next(text, length, &at) : RUNE_NONE;
+    rune = at < length ? maas_rune_next(text, length, &at) : RUNE_NONE;
     add_state(&m, &m.now, 0, before, rune);
     while (rune != RUNE_NONE) {
         StateSet swap;
 
-        after = at < length ? maas_utf8_next(text, length, &at) : RUNE_NONE;
+        after = at < length ? maas_rune_next(text, length, &at) : RUNE_NONE;
         m.next.n = 0;
         for (uint32_t i = 0; i < m.now.n; i++) {
             const Inst *inst = &insts[m.now.dense[i]];

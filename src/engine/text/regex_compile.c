@@ -116,7 +116,7 @@ static bool skip(Compiler *c, const char *text)
 
 static MaasStatus next_rune(Compiler *c, int32_t *rune)
 {
-    *rune = maas_utf8_next(c->pattern, c->length, &c->at);
+    *rune = maas_rune_next(c->pattern, c->length, &c->at);
     return *rune == MAAS_RUNE_BAD ? bad(c, "invalid UTF-8") : MAAS_OK;
 }
 

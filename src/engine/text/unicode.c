@@ -1,11 +1,12 @@
 /*
- * unicode.c - UTF-8, simple case mapping and general categories.
+ * unicode.c - simple case mapping and general categories.
  *
  * Tables are made by scripts in src/test/gen from the Unicode character database.  Nothing here depends on the
  * locale.
  */
 #include <string.h>
 
+#include "../base/utf8.h"
 #include "unicode.h"
 
 typedef struct CaseRun {
@@ -17,55 +18,13 @@ typedef struct CaseRun {
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-int32_t maas_utf8_next(const char *text, size_t n, size_t *at)
+int32_t maas_rune_next(const char *text, size_t n, size_t *at)
 {
-    const unsigned char *s = (const unsigned char *)text + *at;
-    size_t left = n - *at, more;
-    int32_t rune, least;
+    uint32_t code;
+    size_t bytes = maas_utf8_read(text + *at, n - *at, &code);
 
-    ++*at;
-    if (s[0] < 0x80)
-        return s[0];
-    if (s[0] < 0xc2 || s[0] > 0xf4)
-        return MAAS_RUNE_BAD;
-    more = s[0] >= 0xf0 ? 3 : s[0] >= 0xe0 ? 2 : 1;
-    least = more == 3 ? 0x10000 : more == 2 ? 0x800 : 0x80;
-    rune = s[0] & (0x3f >> more);
-    if (left <= more)
-        return MAAS_RUNE_BAD;
-    for (size_t i = 1; i <= more; i++) {
-        if ((s[i] & 0xc0) != 0x80)
-            return MAAS_RUNE_BAD;
-        rune = rune << 6 | (s[i] & 0x3f);
-    }
-    if (rune < least || rune > 0x10ffff || (rune >= 0xd800 && rune < 0xe000))
-        return MAAS_RUNE_BAD;
-    *at += more;
-    return rune;
-}
-
-size_t maas_utf8_put(int32_t rune, char *out)
-{
-    if (rune < 0x80) {
-        out[0] = (char)rune;
-        return 1;
-    }
-    if (rune < 0x800) {
-        out[0] = (char)(0xc0 | rune >> 6);
-        out[1] = (char)(0x80 | (rune & 0x3f));
-        return 2;
-    }
-    if (rune < 0x10000) {
-        out[0] = (char)(0xe0 | rune >> 12);
-        out[1] = (char)(0x80 | (rune >> 6 & 0x3f));
-        out[2] = (char)(0x80 | (rune & 0x3f));
-        return 3;
-    }
-    out[0] = (char)(0xf0 | rune >> 18);
-    out[1] = (char)(0x80 | (rune >> 12 & 0x3f));
-    out[2] = (char)(0x80 | (rune >> 6 & 0x3f));
-    out[3] = (char)(0x80 | (rune & 0x3f));
-    return 4;
+    *at += bytes > 0 ? bytes : 1;
+    return bytes > 0 ? (int32_t)code : MAAS_RUNE_BAD;
 }
 
 static int32_t map_case(const CaseRun *runs, size_t n, int32_t rune)

@@ -1,5 +1,6 @@
 /*
- * unicode.h - UTF-8, simple case mapping and general categories, the same on every machine and in every locale.
+ * unicode.h - code points, their simple case mapping and general categories, the same on every machine and in every
+ * locale.
  */
 #ifndef MAAS_TEXT_UNICODE_H
 #define MAAS_TEXT_UNICODE_H
@@ -12,10 +13,7 @@
 
 /* Reads one code point of text[*at ... n) and moves *at behind it; a byte that does not belong to well-formed
  * UTF-8 gives MAAS_RUNE_BAD and is passed over alone.  *at < n. */
-int32_t maas_utf8_next(const char *text, size_t n, size_t *at);
-/* Writes a code point; returns the number of bytes, 1 to 4. */
-size_t maas_utf8_put(int32_t rune, char *out);
-
+int32_t maas_rune_next(const char *text, size_t n, size_t *at);
 /* Simple (one to one) mappings; a code point that has none is itself. */
 int32_t maas_rune_lower(int32_t rune);
 int32_t maas_rune_upper(int32_t rune);
