@@ -188,7 +188,7 @@ MaasStatus maas_infer_merge(MaasInferCtx *c, const char *what, MaasInfo *dst, co
         *changed = true;
         return MAAS_OK;
     }
-    if (dst->kind == MAAS_KIND_OPTIONAL && dst->elem && dst->elem->kind == src->kind)
+    if (dst->kind == MAAS_KIND_OPTIONAL && (!dst->elem || dst->elem->kind == src->kind))
         return MAAS_OK;
     if (dst->kind != src->kind)
         return maas_infer_fail(c, MAAS_ERR_TYPE, "%s: %s and %s do not go together", what, kind_name(dst->kind),
