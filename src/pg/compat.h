@@ -44,4 +44,13 @@
 #define COMPAT_RECOVERY_CONFLICT_IS_INTERRUPT false
 #endif
 
+/* Up to 17 the executor is told whether it is called once. */
+#if PG_VERSION_NUM < 180000
+#define COMPAT_EXECUTE_ONCE_PARAMETER , bool execute_once
+#define COMPAT_EXECUTE_ONCE_ARGUMENT , execute_once
+#else
+#define COMPAT_EXECUTE_ONCE_PARAMETER
+#define COMPAT_EXECUTE_ONCE_ARGUMENT
+#endif
+
 #endif

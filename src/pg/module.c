@@ -11,6 +11,8 @@
 #include "utils/guc.h"
 
 #include "border.h"
+#include "cache/session.h"
+#include "catalog/statement.h"
 
 PG_MODULE_MAGIC;
 
@@ -26,5 +28,9 @@ void _PG_init(void)
                             4096, 0, PG_INT32_MAX / 2, PGC_SUSET, GUC_UNIT_MB, NULL, NULL, NULL);
     DefineCustomIntVariable("maas.threads", "Sets the number of threads that one prediction uses.", NULL,
                             &SettingThreads, 1, 1, 256, PGC_USERSET, 0, NULL, NULL, NULL);
+    DefineCustomIntVariable("maas.cache_size", "Sets the most memory that prepared models may take in a session.",
+                            "Models that were used least recently are released first; the newest one stays.",
+                            &SettingCacheSize, 1024, 0, PG_INT32_MAX / 2, PGC_USERSET, GUC_UNIT_MB, NULL, NULL, NULL);
     MarkGUCPrefixReserved("maas");
+    StatementInit();
 }

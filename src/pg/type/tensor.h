@@ -45,4 +45,8 @@ Datum TensorNew(MaasType type, int rank, const int64_t *dims, MaasTensor *view);
 /* The element type of this SQL name; throws when there is none. */
 MaasType TensorTypeFromName(const char *name, size_t length);
 
+/* SQL functions that other files use: the type's input, and the cast from an array without nulls. */
+extern Datum tensor_in(PG_FUNCTION_ARGS);
+extern Datum maas_tensor_from_array(PG_FUNCTION_ARGS);
+
 #endif
