@@ -216,25 +216,18 @@ static MaasStatus find_scores(MaasModel *model, int *hidden, MaasError *err)
 
 /* ---- the whole ---- */
 
-/* Operations of one example: every free dimension taken as 1.  0 when such shapes are not possible. */
-static double flops_of_one(MaasModel *model)
+/* What is known of the inputs of one example: every free dimension taken as 1. */
+static MaasStatus example_inputs(const MaasGraph *graph, MaasArena *arena, const MaasInfo ***out, MaasError *err)
 {
-    const MaasGraph *graph = model->onnx.graph;
-    MaasArena arena;
-    MaasError *err;
-    double flops = 0;
+    const MaasInfo **inputs = maas_arena_array(arena, (size_t)graph->n_inputs + 1, sizeof *inputs, err);
 
-    maas_arena_init(&arena, model->mem);
-    MaasError ignored;
-    err = &ignored;
-    MaasInferScope scope = {.arena = &arena};
-    const MaasInfo **inputs = maas_arena_array(&arena, (size_t)graph->n_inputs + 1, sizeof *inputs, err);
-
-    for (int i = 0; inputs && i < graph->n_inputs; i++) {
-        MaasInfo *info = maas_arena_alloc(&arena, sizeof *info, err);
+    if (!inputs)
+        return err->status;
+    for (int i = 0; i < graph->n_inputs; i++) {
+        MaasInfo *info = maas_arena_alloc(arena, sizeof *info, err);
 
         if (!info)
-            break;
+            return err->status;
         *info = edge_info(&graph->edges[graph->inputs[i]]);
         info->value = NULL;
         for (int d = 0; d < info->rank; d++)
@@ -242,13 +235,29 @@ static double flops_of_one(MaasModel *model)
                 info->dims[d] = 1;
         inputs[i] = info;
     }
-    MaasInferFrame *frame;
+    *out = inputs;
+    return MAAS_OK;
+}
 
-    if (inputs && maas_infer_frame(&scope, graph, NULL, inputs, &frame, err) == MAAS_OK &&
-        maas_infer_frame_nodes(&scope, frame, err) == MAAS_OK)
-        flops = scope.flops;
+/* Operations of one example; 0 when such shapes are not possible. */
+static MaasStatus flops_of_one(MaasModel *model, double *flops, MaasError *err)
+{
+    const MaasGraph *graph = model->onnx.graph;
+    MaasArena arena;
+    MaasInferScope scope = {.arena = &arena};
+    MaasInferFrame *frame;
+    const MaasInfo **inputs;
+
+    maas_arena_init(&arena, model->mem);
+    MaasStatus status = example_inputs(graph, &arena, &inputs, err);
+
+    if (status == MAAS_OK)
+        status = maas_infer_frame(&scope, graph, NULL, inputs, &frame, err);
+    if (status == MAAS_OK)
+        status = maas_infer_frame_nodes(&scope, frame, err);
+    *flops = status == MAAS_OK ? scope.flops : 0;
     maas_arena_free(&arena);
-    return flops;
+    return status == MAAS_ERR_MEMORY || status == MAAS_ERR_LIMIT ? status : MAAS_OK;
 }
 
 static MaasStatus fill_opsets(MaasModel *model, MaasError *err)
@@ -302,6 +311,5 @@ MaasStatus maas_model_describe(MaasModel *model, MaasError *err)
     info->metadata = (const char *const *)onnx->metadata;
     info->n_parameters = onnx->n_parameters;
     info->n_nodes = (int)onnx->n_nodes;
-    info->flops = flops_of_one(model);
-    return MAAS_OK;
+    return flops_of_one(model, &info->flops, err);
 }
