@@ -245,8 +245,8 @@ static MaasStatus flops_of_one(MaasModel *model, double *flops, MaasError *err)
     const MaasGraph *graph = model->onnx.graph;
     MaasArena arena;
     MaasInferScope scope = {.arena = &arena};
-    MaasInferFrame *frame;
-    const MaasInfo **inputs;
+    MaasInferFrame *frame = NULL;
+    const MaasInfo **inputs = NULL;
 
     maas_arena_init(&arena, model->mem);
     MaasStatus status = example_inputs(graph, &arena, &inputs, err);
