@@ -14,6 +14,8 @@
  *     --exceptions FILE  lines "name<tab>reason": cases that may fail; one that passes is a failure
  *     --coverage         an exception that is not found is a failure, and every operator of the engine must
  *                        occur in a case that passes
+ *     --sample           lists one passing case for each operator, for tests by other means: folder, rtol, atol,
+ *                        names of inputs, names of outputs, tab-separated; tensors only, nothing random
  *     --by-op            at the end, failures counted by operator
  *     --verbose          each case's name before it runs
  *
@@ -45,7 +47,7 @@ typedef struct Exception {
 
 static struct {
     const char *filter, *op;
-    bool verbose, coverage, by_op;
+    bool verbose, coverage, by_op, sample;
     int n_passed, n_failed, n_skipped;
     int n_exceptions;
     Exception exceptions[MAX_EXCEPTIONS];
@@ -347,12 +349,16 @@ static bool run_set(Case *c, int set)
          read_values(c, set, "output", c->info->n_outputs, c->info->outputs, expected);
     for (int k = 0; k < c->info->n_outputs; k++)
         wanted[k] = k;
-    if (ok && maas_model_run(c->model, &options, (const MaasValue *const *)inputs, c->info->n_outputs, wanted,
-                             &results, &err) != MAAS_OK)
-        ok = differs(&c->judge, "run: %s", err.message);
-    if (ok)
-        ok = compare_results(c, results, expected);
-    maas_results_free(results);
+    /* twice: the second time with the plan and the workspace of the first */
+    for (int turn = 0; ok && turn < 2; turn++) {
+        if (maas_model_run(c->model, &options, (const MaasValue *const *)inputs, c->info->n_outputs, wanted,
+                           &results, &err) != MAAS_OK)
+            ok = differs(&c->judge, "run: %s", err.message);
+        if (ok)
+            ok = compare_results(c, results, expected);
+        maas_results_free(results);
+        results = NULL;
+    }
     for (int k = 0; k < MAX_PORTS; k++) {
         maas_value_unref(inputs[k]);
         maas_value_unref(expected[k]);
@@ -379,6 +385,37 @@ static bool run_sets(Case *c)
     return set > 0 || differs(&c->judge, "there is no data set");
 }
 
+static bool print_names(int n, const MaasPort *ports, char *text, size_t size)
+{
+    size_t used = 0;
+
+    *text = '\0';
+    for (int i = 0; i < n; i++) {
+        if (ports[i].kind != MAAS_KIND_TENSOR || strpbrk(ports[i].name, ",\t\"{}\\") != NULL)
+            return false;
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i > 0 ? "," : "", ports[i].name);
+        if (used >= size)
+            return false;
+    }
+    return n > 0;
+}
+
+/* Prints the case if it is the first to cover some operator. */
+static void print_sample(const Case *c, const bool *used)
+{
+    char inputs[1024], outputs[1024];
+    bool fresh = false;
+
+    for (int i = 0; i < MAX_OPS; i++)
+        fresh |= used[i] && !g.covered[i];
+    if (!fresh || c->random || !print_names(c->info->n_inputs, c->info->inputs, inputs, sizeof inputs) ||
+        !print_names(c->info->n_outputs, c->info->outputs, outputs, sizeof outputs))
+        return;
+    for (int i = 0; i < MAX_OPS; i++)
+        g.covered[i] |= used[i];
+    printf("%s\t%g\t%g\t%s\t%s\n", c->folder, c->judge.rtol, c->judge.atol, inputs, outputs);
+}
+
 static bool run_case(Case *c, const Bytes *model, bool *used)
 {
     MaasRunOptions options = {.mem = c->mem, .stop = &stop, .threads = 1};
@@ -390,6 +427,8 @@ static bool run_case(Case *c, const Bytes *model, bool *used)
     if (maas_model_load(model->data, model->size, &options, &c->model, &err) != MAAS_OK)
         return differs(&c->judge, "load: %s", err.message);
     ok = run_sets(c);
+    if (ok && g.sample)
+        print_sample(c, used);
     maas_model_free(c->model);
     if (ok && c->mem->used != 0)
         return differs(&c->judge, "%zu bytes are not given back", c->mem->used);
@@ -455,11 +494,13 @@ static void on_case(const char *folder, const Bytes *model)
     }
     if (ok) {
         g.n_passed++;
-        for (int i = 0; i < MAX_OPS; i++)
+        for (int i = 0; i < MAX_OPS && !g.sample; i++)
             g.covered[i] |= used[i];
         return;
     }
     g.n_failed++;
+    if (g.sample)
+        return;
     printf("FAIL %s: %s\n", folder, why);
     each_op_type(model, count_failing, NULL);
 }
@@ -583,6 +624,8 @@ int main(int argc, char **argv)
             g.coverage = true;
         else if (strcmp(argv[i], "--by-op") == 0)
             g.by_op = true;
+        else if (strcmp(argv[i], "--sample") == 0)
+            g.sample = true;
         else if (argv[i][0] == '-')
             return fprintf(stderr, "conformance: unknown option %s\n", argv[i]), 2;
         else {
