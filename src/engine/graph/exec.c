@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../base/threads.h"
 #include "../kernel/kernel.h"
 #include "../op/infer.h"
 #include "exec.h"
@@ -179,18 +180,7 @@ void *maas_state(MaasCtx *c, size_t bytes)
 MaasStatus maas_parallel(MaasCtx *c, int64_t n, int64_t grain, void (*fn)(void *arg, int64_t from, int64_t to),
                          void *arg)
 {
-    int64_t piece = (n + 15) / 16;
-
-    if (piece < grain)
-        piece = grain;
-    if (piece < 1)
-        piece = 1;
-    for (int64_t from = 0; from < n; from += piece) {
-        if (maas_stop(c))
-            return maas_stopped(c);
-        fn(arg, from, n - from < piece ? n : from + piece);
-    }
-    return MAAS_OK;
+    return maas_threads_run(c->run->threads, n, grain, fn, arg, c->run->stop) ? MAAS_OK : maas_stopped(c);
 }
 
 /* ---- frames ---- */

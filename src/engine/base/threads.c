@@ -1,0 +1,202 @@
+/*
+ * threads.c - the pool of threads.h.
+ *
+ * One job at a time.  The job lies on the stack of the thread that runs it; workers may join it while `pool.job`
+ * points to it, and the owner leaves when it has taken it down and every worker that joined is out.  Pieces are
+ * handed out by an atomic counter, so that a slow thread holds up nobody but its own piece.
+ *
+ * The stop flag is a plain volatile int, as signal handlers and the server set it: read late at worst.
+ *
+ * Locks: pool.lock guards everything in the pool; pool.owner is held by the thread that runs a job, and is only
+ * ever tried, never waited for.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "threads.h"
+
+#define STACK_BYTES (2 * 1024 * 1024)
+#define PIECES_PER_THREAD 8 /* so that threads of unequal speed end together */
+
+typedef struct Job {
+    void (*fn)(void *arg, int64_t from, int64_t to);
+    void *arg;
+    const volatile int *stop;
+    int64_t n, piece, n_pieces;
+    atomic_int_fast64_t next; /* piece */
+    int places;               /* for workers that may still join */
+    int active;               /* workers that are inside */
+} Job;
+
+static struct {
+    _Atomic pid_t pid; /* whose threads these are */
+    pthread_mutex_t lock, owner;
+    pthread_cond_t work; /* for workers: a job, or the end */
+    pthread_cond_t done; /* for the owner: a worker is out */
+    Job *job;
+    bool end;
+    int n;
+    pthread_t threads[MAAS_MAX_THREADS];
+} pool;
+
+static pthread_mutex_t first_use = PTHREAD_MUTEX_INITIALIZER;
+static __thread bool inside; /* this thread works on a job */
+
+static void work_on(Job *job)
+{
+    int64_t i;
+
+    while ((i = atomic_fetch_add_explicit(&job->next, 1, memory_order_relaxed)) < job->n_pieces) {
+        int64_t from = i * job->piece, to = job->n - from < job->piece ? job->n : from + job->piece;
+
+        if (job->stop && *job->stop)
+            return;
+        job->fn(job->arg, from, to);
+    }
+}
+
+static void *worker(void *ignored)
+{
+    inside = true;
+    pthread_mutex_lock(&pool.lock);
+    for (;;) {
+        Job *job = pool.job;
+
+        if (pool.end)
+            break;
+        if (!job || job->places == 0) {
+            pthread_cond_wait(&pool.work, &pool.lock);
+            continue;
+        }
+        job->places--;
+        job->active++;
+        pthread_mutex_unlock(&pool.lock);
+        work_on(job);
+        pthread_mutex_lock(&pool.lock);
+        job->places = 0; /* the pieces are used up: nobody else need come */
+        if (--job->active == 0)
+            pthread_cond_signal(&pool.done);
+    }
+    pthread_mutex_unlock(&pool.lock);
+    return NULL;
+}
+
+/* Makes the pool this process's own: at first use, and in a child that has inherited its parent's. */
+static void claim(void)
+{
+    pid_t pid = getpid();
+
+    if (pool.pid == pid)
+        return;
+    pthread_mutex_lock(&first_use);
+    if (pool.pid != pid) {
+        pool.job = NULL;
+        pool.end = false;
+        pool.n = 0;
+        pthread_mutex_init(&pool.lock, NULL);
+        pthread_mutex_init(&pool.owner, NULL);
+        pthread_cond_init(&pool.work, NULL);
+        pthread_cond_init(&pool.done, NULL);
+        pool.pid = pid;
+    }
+    pthread_mutex_unlock(&first_use);
+}
+
+/* Grows the pool to n threads, or as many as the system grants. */
+static void grow(int n)
+{
+    sigset_t all, before;
+    pthread_attr_t attributes;
+
+    if (pool.n >= n)
+        return;
+    sigfillset(&all);
+    if (pthread_attr_init(&attributes) != 0)
+        return;
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    if (pthread_sigmask(SIG_SETMASK, &all, &before) == 0) {
+        while (pool.n < n && pthread_create(&pool.threads[pool.n], &attributes, worker, NULL) == 0)
+            pool.n++;
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+    }
+    pthread_attr_destroy(&attributes);
+}
+
+/* Offers the job to the workers, works on it, and waits for those who came. */
+static void share(Job *job, int workers)
+{
+    grow(workers);
+    pthread_mutex_lock(&pool.lock);
+    job->places = workers < pool.n ? workers : pool.n;
+    pool.job = job;
+    if (job->places > 1)
+        pthread_cond_broadcast(&pool.work);
+    else if (job->places == 1)
+        pthread_cond_signal(&pool.work);
+    pthread_mutex_unlock(&pool.lock);
+
+    inside = true;
+    work_on(job);
+    inside = false;
+
+    pthread_mutex_lock(&pool.lock);
+    pool.job = NULL;
+    while (job->active > 0)
+        pthread_cond_wait(&pool.done, &pool.lock);
+    pthread_mutex_unlock(&pool.lock);
+}
+
+bool maas_threads_run(int threads, int64_t n, int64_t grain, void (*fn)(void *arg, int64_t from, int64_t to),
+                      void *arg, const volatile int *stop)
+{
+    Job job = {.fn = fn, .arg = arg, .stop = stop, .n = n};
+    int64_t pieces;
+
+    if (n <= 0)
+        return !(stop && *stop);
+    if (threads > MAAS_MAX_THREADS)
+        threads = MAAS_MAX_THREADS;
+    if (threads < 1)
+        threads = 1;
+    pieces = (int64_t)threads * PIECES_PER_THREAD; /* also when alone: stop is polled between them */
+    job.piece = n / pieces + (n % pieces != 0);
+    if (job.piece < grain)
+        job.piece = grain;
+    job.n_pieces = n / job.piece + (n % job.piece != 0);
+    if (threads > job.n_pieces)
+        threads = (int)job.n_pieces;
+    if (threads > 1 && !inside) {
+        claim();
+        if (pthread_mutex_trylock(&pool.owner) == 0) {
+            share(&job, threads - 1);
+            pthread_mutex_unlock(&pool.owner);
+            return !(stop && *stop);
+        }
+    }
+    work_on(&job);
+    return !(stop && *stop);
+}
+
+void maas_threads_end(void)
+{
+    if (inside)
+        return;
+    claim();
+    pthread_mutex_lock(&pool.owner);
+    pthread_mutex_lock(&pool.lock);
+    pool.end = true;
+    pthread_cond_broadcast(&pool.work);
+    pthread_mutex_unlock(&pool.lock);
+    for (int i = 0; i < pool.n; i++)
+        pthread_join(pool.threads[i], NULL);
+    pool.n = 0;
+    pool.end = false;
+    pthread_mutex_unlock(&pool.owner);
+}
+
+int maas_threads_count(void)
+{
+    return pool.pid == getpid() ? pool.n : 0;
+}

@@ -1,0 +1,237 @@
+/*
+ * test_threads.c - the thread pool and the random numbers.
+ */
+#include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../engine/base/rng.h"
+#include "../../engine/base/threads.h"
+#include "test.h"
+
+enum { N = 100003 };
+static atomic_int visits[N];
+static atomic_int calls, smallest;
+
+static void visit(void *arg, int64_t from, int64_t to)
+{
+    atomic_fetch_add(&calls, 1);
+    if (to - from < *(int64_t *)arg && to != N)
+        atomic_store(&smallest, 1);
+    for (int64_t i = from; i < to; i++)
+        atomic_fetch_add(&visits[i], 1);
+}
+
+static bool all_once(void)
+{
+    bool good = true;
+
+    for (int i = 0; i < N; i++)
+        good &= atomic_exchange(&visits[i], 0) == 1;
+    return good;
+}
+
+TEST(threads_visit_all)
+{
+    static const int threads[] = {1, 2, 3, 8, 300, 0, -1};
+    static const int64_t grains[] = {1, 100, 70000, N, INT64_MAX};
+
+    for (int t = 0; t < 7; t++)
+        for (int g = 0; g < 5; g++) {
+            int64_t grain = grains[g];
+
+            atomic_store(&smallest, 0);
+            CHECK(maas_threads_run(threads[t], N, grain, visit, &grain, NULL));
+            CHECK(all_once());
+            CHECK(!smallest);
+        }
+    CHECK(maas_threads_count() <= MAAS_MAX_THREADS);
+    maas_threads_end();
+    CHECK_INT(maas_threads_count(), 0);
+    CHECK(maas_threads_run(4, 0, 1, visit, NULL, NULL));
+    for (int i = 0; i < 200; i++) {
+        int64_t grain = 1;
+
+        maas_threads_run(3, N, N / 7, visit, &grain, NULL);
+        if (i % 50 == 0)
+            maas_threads_end();
+    }
+    for (int i = 0; i < N; i++)
+        if (atomic_exchange(&visits[i], 0) != 200) {
+            test_fail(__FILE__, __LINE__, "element %d was not visited 200 times", i);
+            break;
+        }
+}
+
+static void nested(void *arg, int64_t from, int64_t to)
+{
+    int64_t grain = 1;
+
+    for (int64_t i = from; i < to; i++)
+        maas_threads_run(4, N / 100, 1, visit, &grain, NULL);
+}
+
+TEST(threads_nested)
+{
+    CHECK(maas_threads_run(4, 50, 1, nested, NULL, NULL));
+    for (int i = 0; i < N / 100; i++)
+        if (atomic_exchange(&visits[i], 0) != 50)
+            test_fail(__FILE__, __LINE__, "element %d was not visited 50 times", i);
+}
+
+static volatile int stop;
+
+static void stop_soon(void *arg, int64_t from, int64_t to)
+{
+    if (atomic_fetch_add(&calls, 1) == 2)
+        stop = 1;
+}
+
+TEST(threads_stop)
+{
+    for (int threads = 1; threads <= 4; threads += 3) {
+        stop = 0;
+        atomic_store(&calls, 0);
+        CHECK(!maas_threads_run(threads, N, 1, stop_soon, NULL, &stop));
+        CHECK(atomic_load(&calls) >= 3 && atomic_load(&calls) <= 3 + threads);
+        atomic_store(&calls, 0);
+        CHECK(!maas_threads_run(threads, N, 1, stop_soon, NULL, &stop));
+        CHECK_INT(atomic_load(&calls), 0);
+    }
+}
+
+static void *other_caller(void *arg)
+{
+    int64_t grain = 1;
+
+    for (int i = 0; i < 50; i++)
+        maas_threads_run(3, N, 1, visit, &grain, NULL);
+    return NULL;
+}
+
+TEST(threads_two_callers)
+{
+    pthread_t other;
+
+    NEED(pthread_create(&other, NULL, other_caller, NULL) == 0);
+    other_caller(NULL);
+    pthread_join(other, NULL);
+    for (int i = 0; i < N; i++)
+        if (atomic_exchange(&visits[i], 0) != 100) {
+            test_fail(__FILE__, __LINE__, "element %d was not visited 100 times", i);
+            break;
+        }
+}
+
+static void check_mask(void *arg, int64_t from, int64_t to)
+{
+    sigset_t mask;
+
+    usleep(1000);
+    pthread_sigmask(SIG_BLOCK, NULL, &mask);
+    if (!pthread_equal(pthread_self(), *(pthread_t *)arg) &&
+        (!sigismember(&mask, SIGINT) || !sigismember(&mask, SIGUSR1) || !sigismember(&mask, SIGALRM)))
+        atomic_store(&smallest, 1);
+}
+
+TEST(threads_signals)
+{
+    pthread_t self = pthread_self();
+
+    atomic_store(&smallest, 0);
+    maas_threads_run(4, 40, 1, check_mask, &self, NULL);
+    CHECK(!smallest);
+}
+
+/* A child of a process that has a pool makes one of its own. */
+TEST(threads_fork)
+{
+    int64_t grain = 1;
+    int status = 0;
+    pid_t child;
+
+    maas_threads_run(3, N, 1, visit, &grain, NULL);
+    CHECK(all_once());
+    child = fork();
+    NEED(child >= 0);
+    if (child == 0) {
+        alarm(20);
+        CHECK_INT(maas_threads_count(), 0);
+        maas_threads_run(3, N, 1, visit, &grain, NULL);
+        _exit(all_once() && maas_threads_count() == 2 ? 0 : 1);
+    }
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    maas_threads_end();
+}
+
+/* ---- random numbers ---- */
+
+/* The known answers of the authors' library, Random123. */
+TEST(philox_known_answers)
+{
+    static const struct {
+        uint32_t counter[4], key[2], out[4];
+    } cases[] = {
+        {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
+        {{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff},
+         {0xffffffff, 0xffffffff},
+         {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+        {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+         {0xa4093822, 0x299f31d0},
+         {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+    };
+    uint32_t out[4];
+
+    for (int i = 0; i < 3; i++) {
+        maas_philox(cases[i].counter, cases[i].key, out);
+        CHECK(memcmp(out, cases[i].out, sizeof out) == 0);
+    }
+}
+
+TEST(random_distributions)
+{
+    enum { M = 200000 };
+    float *x = malloc(M * sizeof *x);
+    double sum = 0, squares = 0;
+    int counts[10] = {0};
+    MaasRng rng, same, other;
+
+    maas_rng_init(&rng, 42, 1);
+    maas_rng_init(&same, 42, 1);
+    maas_rng_init(&other, 42, 2);
+    CHECK(maas_rng_u64(&rng) == maas_rng_u64(&same));
+    CHECK(maas_rng_u64(&rng) != maas_rng_u64(&other));
+
+    maas_rng_uniform_floats(&rng, x, M, -1, 3);
+    for (int i = 0; i < M; i++) {
+        CHECK(x[i] >= -1 && x[i] < 3);
+        sum += x[i];
+        squares += (double)x[i] * x[i];
+    }
+    CHECK_NEAR(sum / M, 1, 0.015);
+    CHECK_NEAR(squares / M - 1, 16.0 / 12, 0.02);
+
+    sum = squares = 0;
+    maas_rng_normal_floats(&rng, x, M, 2, 0.5f);
+    for (int i = 0; i < M; i++) {
+        CHECK(isfinite(x[i]));
+        sum += x[i];
+        squares += (x[i] - 2.0) * (x[i] - 2.0);
+    }
+    CHECK_NEAR(sum / M, 2, 0.01);
+    CHECK_NEAR(squares / M, 0.25, 0.005);
+
+    for (int i = 0; i < M; i++)
+        counts[maas_rng_below(&rng, 10)]++;
+    for (int i = 0; i < 10; i++)
+        CHECK_NEAR(counts[i], M / 10, 600);
+    CHECK_INT(maas_rng_below(&rng, 1), 0);
+    maas_rng_uniform_floats(&rng, x, 1000, 16777216,
+                            16777218); /* two values fit: the upper one may not be reached */
+    for (int i = 0; i < 1000; i++)
+        CHECK(x[i] == 16777216);
+    free(x);
+}
