@@ -33,5 +33,7 @@ uninstall:
 stage: extension
 	@PG_CONFIG='$(PG_CONFIG)' tools/server install
 
+# the server tests take a sample of the conformance cases, which the conformance tool chooses
+check-tap: build/release/tool/conformance
 check-sql check-isolation check-tap: stage
 	@PG_CONFIG='$(PG_CONFIG)' tools/check-pg $(@:check-%=%) $(TESTS)
