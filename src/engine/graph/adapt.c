@@ -95,6 +95,11 @@ bool maas_adapt_has_input(const MaasNode *node, int i)
     return i >= 0 && i < node->n_in && node->in[i] != MAAS_NO_VALUE;
 }
 
+bool maas_adapt_has_output(const MaasNode *node, int i)
+{
+    return i < node->n_out && node->out[i] != MAAS_NO_VALUE;
+}
+
 /* Makes the list of inputs n long, new ones absent. */
 static MaasStatus resize_inputs(MaasGraph *graph, MaasNode *node, int n, MaasError *err)
 {

@@ -21,6 +21,7 @@ MaasStatus maas_adapt_set_string(MaasGraph *graph, MaasNode *node, const char *n
 /* Number of inputs that the model gives; whether input i is present. */
 int maas_adapt_n_inputs(const MaasNode *node);
 bool maas_adapt_has_input(const MaasNode *node, int i);
+bool maas_adapt_has_output(const MaasNode *node, int i); /* whether the model names output i */
 /* Input i becomes a new constant (the list of inputs grows with absent ones as needed). */
 MaasStatus maas_adapt_input_ints(MaasGraph *graph, MaasNode *node, int i, MaasType type, int rank, int64_t n,
                                  const int64_t *values, MaasError *err);

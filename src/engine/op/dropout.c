@@ -1,0 +1,141 @@
+/*
+ * dropout.c - Dropout: the identity, or in training mode a random choice of elements.
+ *
+ * The choice follows numpy: a Mersenne Twister seeded with the attribute, so that a seed gives what the operator's
+ * reference implementation gives.
+ */
+#include <string.h>
+
+#include "adapt.h"
+#include "expect.h"
+
+enum { DROPOUT_SEED, DROPOUT_MASK_AS_DATA };
+
+/* Below opset 12 the ratio is an attribute and nothing is dropped; below 10 the mask has the type of the data. */
+static MaasStatus adapt_dropout(MaasGraph *graph, MaasNode *node, int version, MaasError *err)
+{
+    if (version >= 12)
+        return MAAS_OK;
+    maas_adapt_drop_attr(node, "ratio");
+    maas_adapt_drop_attr(node, "is_test");
+    maas_adapt_drop_attr(node, "consumed_inputs");
+    return version < 10 ? maas_adapt_set_int(graph, node, "mask_as_data", 1, err) : MAAS_OK;
+}
+
+static double number(const MaasTensor *t)
+{
+    return t->type == MAAS_DOUBLE ? MAAS_F64(t)[0] : (double)MAAS_F32(t)[0];
+}
+
+static MaasStatus infer_dropout(MaasInferCtx *c)
+{
+    MAAS_TRY(maas_infer_scalar(c, 1));
+    MAAS_TRY(maas_infer_scalar(c, 2));
+    MAAS_TRY(maas_infer_out(c, 1, c->attr[DROPOUT_MASK_AS_DATA].i ? c->in[0]->type : MAAS_BOOL, c->in[0]->rank,
+                            c->in[0]->dims));
+    return maas_infer_same(c);
+}
+
+/* ---- MT19937, as numpy.random.seed and numpy.random.uniform use it ---- */
+
+enum { WORDS = 624, MIDDLE = 397 };
+
+typedef struct Twister {
+    uint32_t word[WORDS];
+    int next;
+} Twister;
+
+static void twister_seed(Twister *t, uint32_t seed)
+{
+    for (uint32_t i = 0; i < WORDS; i++) {
+        t->word[i] = seed;
+        seed = 1812433253u * (seed ^ seed >> 30) + i + 1;
+    }
+    t->next = WORDS;
+}
+
+static uint32_t twister_next(Twister *t)
+{
+    uint32_t y;
+
+    if (t->next == WORDS) {
+        for (int i = 0; i < WORDS; i++) {
+            y = (t->word[i] & 0x80000000u) | (t->word[(i + 1) % WORDS] & 0x7fffffffu);
+            t->word[i] = t->word[(i + MIDDLE) % WORDS] ^ y >> 1 ^ (y & 1 ? 0x9908b0dfu : 0);
+        }
+        t->next = 0;
+    }
+    y = t->word[t->next++];
+    y ^= y >> 11;
+    y ^= y << 7 & 0x9d2c5680u;
+    y ^= y << 15 & 0xefc60000u;
+    return y ^ y >> 18;
+}
+
+/* In [0, 1), of 53 bits. */
+static double twister_uniform(Twister *t)
+{
+    uint32_t high = twister_next(t) >> 5, low = twister_next(t) >> 6;
+
+    return (high * 67108864.0 + low) / 9007199254740992.0;
+}
+
+static void put_mask(MaasTensor *mask, int64_t i, bool kept)
+{
+    if (!mask)
+        return;
+    if (mask->type == MAAS_BOOL)
+        MAAS_U8(mask)[i] = kept;
+    else if (mask->type == MAAS_DOUBLE)
+        MAAS_F64(mask)[i] = kept;
+    else
+        MAAS_F32(mask)[i] = kept;
+}
+
+static MaasStatus compute_dropout(MaasCtx *c)
+{
+    const MaasTensor *x = maas_in(c, 0), *ratio = maas_in(c, 1), *training = maas_in(c, 2);
+    MaasTensor *y = maas_out(c, 0), *mask = maas_out(c, 1);
+    double share = ratio ? number(ratio) : 0.5;
+    Twister twister;
+
+    if (!training || !MAAS_U8(training)[0] || share == 0) {
+        if (y->data != x->data && x->count > 0)
+            memcpy(y->data, x->data, maas_tensor_bytes(x));
+        for (int64_t i = 0; mask && i < x->count; i++)
+            put_mask(mask, i, true);
+        return MAAS_OK;
+    }
+    if (!(share >= 0 && share < 1))
+        return maas_node_fail(c, MAAS_ERR_VALUE, "the ratio must lie in [0, 1), got %g", share);
+    twister_seed(&twister,
+                 (uint32_t)(c->attr[DROPOUT_SEED].set ? (uint64_t)c->attr[DROPOUT_SEED].i : maas_run_seed(c)));
+    for (int64_t i = 0; i < x->count; i++) {
+        bool kept = twister_uniform(&twister) >= share;
+
+        if ((i & 0xffff) == 0 && maas_stop(c))
+            return maas_stopped(c);
+        put_mask(mask, i, kept);
+        if (x->type == MAAS_DOUBLE)
+            MAAS_F64(y)[i] = kept ? MAAS_F64(x)[i] / (1 - share) : 0;
+        else
+            MAAS_F32(y)[i] = kept ? (float)((double)MAAS_F32(x)[i] / (1 - share)) : 0;
+    }
+    return MAAS_OK;
+}
+
+const MaasOp maas_op_dropout = {
+    .domain = "",
+    .name = "Dropout",
+    .first = 1,
+    .since = 22,
+    .flags = MAAS_OP_HALF_VIA_F32 | MAAS_OP_RANDOM | MAAS_OP_INPLACE,
+    .in = {{"data", MAAS_T_FLOATS, 'T', 0},
+           {"ratio", MAAS_T_FLOATS, 0, MAAS_OPTIONAL},
+           {"training_mode", MAAS_T_BOOL, 0, MAAS_OPTIONAL}},
+    .out = {{"output", MAAS_T_FLOATS, 'T', 0}, {"mask", MAAS_T_BOOL | MAAS_T_FLOATS, 0, MAAS_OPTIONAL}},
+    .attrs = {{"seed", MAAS_ATTR_INT}, {"mask_as_data", MAAS_ATTR_INT}},
+    .adapt = adapt_dropout,
+    .infer = infer_dropout,
+    .compute = compute_dropout,
+};
