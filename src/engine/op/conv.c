@@ -5,6 +5,8 @@
  * Transposed convolutions are in conv_transpose.c, deformable ones in deform_conv.c, quantised ones in
  * quant_conv.c.
  */
+#include <string.h>
+
 #include "../kernel/kernel.h"
 #include "conv.h"
 #include "expect.h"
@@ -197,6 +199,13 @@ static MaasStatus compute_conv(MaasCtx *c)
     if (y->count == 0)
         return MAAS_OK;
     maas_conv_plan(c->attr, x, w, &v);
+    if (x->count == 0) {
+        for (int64_t i = 0; bias && i < v.batch; i++)
+            fill_bias(bias, 0, bias->count, v.outputs, y, i * bias->count * v.outputs);
+        if (!bias)
+            memset(y->data, 0, maas_tensor_bytes(y));
+        return MAAS_OK;
+    }
     if (v.channels == 1 && v.filters <= 4 && !is_pointwise(&v.w))
         return depthwise(c, &v, x, w, bias, y);
     if (!is_pointwise(&v.w)) {

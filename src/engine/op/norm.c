@@ -53,7 +53,7 @@ static MaasStatus infer_trailing(MaasInferCtx *c)
 {
     const MaasInfo *x = c->in[0];
     int64_t dims[MAAS_MAX_RANK];
-    MaasType type;
+    MaasType type = MAAS_FLOAT;
     int axis;
 
     MAAS_TRY(stash_type(c, &type));

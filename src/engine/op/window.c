@@ -191,12 +191,14 @@ void maas_window_plan(const MaasWindowAttrs *a, int n, const int64_t *in, const 
     read_window(a, n, in, kernel, w, why, sizeof why);
 }
 
+/* Beside an axis of size 0 the others may be anything: their product stays in range. */
 static int64_t product(int n, const int64_t *sizes)
 {
     int64_t all = 1;
 
     for (int i = 0; i < n; i++)
-        all *= sizes[i];
+        if (!maas_mul64(all, sizes[i], &all))
+            return INT64_MAX;
     return all;
 }
 

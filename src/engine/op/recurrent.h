@@ -1,0 +1,70 @@
+/*
+ * recurrent.h - what RNN, LSTM and GRU have in common: shapes, activations and the way through time.
+ */
+#ifndef MAAS_OP_RECURRENT_H
+#define MAAS_OP_RECURRENT_H
+
+#include "op.h"
+
+/* The inputs and attributes that all three have at the same place. */
+enum { REC_X, REC_W, REC_R, REC_B, REC_LENGTHS, REC_H, REC_C, REC_P };
+enum { REC_ACTIVATIONS, REC_ALPHA, REC_BETA, REC_CLIP, REC_DIRECTION, REC_HIDDEN, REC_LAYOUT, REC_OWN };
+
+#define MAAS_REC_ATTRS                                                                                             \
+    {"activations", MAAS_ATTR_STRINGS}, {"activation_alpha", MAAS_ATTR_FLOATS},                                    \
+        {"activation_beta", MAAS_ATTR_FLOATS}, {"clip", MAAS_ATTR_FLOAT},                                          \
+        {"direction", MAAS_ATTR_STRING, .s = "forward"}, {"hidden_size", MAAS_ATTR_INT},                           \
+    {                                                                                                              \
+        "layout", MAAS_ATTR_INT                                                                                    \
+    }
+
+typedef struct MaasActivation {
+    int kind;
+    float alpha, beta;
+} MaasActivation;
+
+/* Checks inputs and activations and gives the outputs their shapes.  gates: rows of W per hidden unit;
+ * defaults: n_activations names. */
+MaasStatus maas_recurrent_infer(MaasInferCtx *c, int gates, int n_activations, const char *const *defaults);
+double maas_recurrent_cost(const MaasInferCtx *c, int gates);
+/* Opset 1 knows output_sequence; it only said whether Y is wanted. */
+MaasStatus maas_recurrent_adapt(MaasGraph *graph, MaasNode *node, int version, MaasError *err);
+
+/* One direction of one layer while it runs.  Memory: scratch of the node. */
+typedef struct MaasRecurrent MaasRecurrent;
+struct MaasRecurrent {
+    MaasCtx *c;
+    MaasType type;
+    int64_t steps, batch, inputs, hidden;
+    int gates, direction, n_directions;
+    bool reverse;
+    double clip; /* 0: none */
+    MaasActivation act[3];
+    const void *w, *r, *b;  /* (gates * hidden, inputs), (gates * hidden, hidden), (2 * gates * hidden) or NULL */
+    const void *peephole;   /* (3 * hidden) or NULL */
+    void *h, *state;        /* (batch, hidden): hidden state, LSTM: cell state */
+    void *extra;            /* (2, batch, hidden), working memory of a step */
+    const int32_t *lengths; /* (batch) or NULL */
+    /* One step: gate (batch, gates * hidden) holds X W' and the biases; updates h (and state) of the first `live`
+     * examples that active() says are still running. */
+    MaasStatus (*step)(MaasRecurrent *rec, void *gate, int64_t time);
+    /* Whether the biases of gate g of R belong to the input side. */
+    bool (*recurrent_bias_first)(const MaasRecurrent *rec, int gate);
+};
+
+static inline bool maas_recurrent_active(const MaasRecurrent *rec, int64_t example, int64_t time)
+{
+    return !rec->lengths || time < rec->lengths[example];
+}
+
+/* x = the activation of x, clipped before. */
+void maas_activate(const MaasRecurrent *rec, int which, void *x, int64_t n);
+/* Runs all directions. */
+MaasStatus maas_recurrent_run(MaasCtx *c, MaasRecurrent *rec, int n_activations, const char *const *defaults);
+/* Element `index` of a buffer of the layer's type. */
+static inline void *maas_rec_at(const MaasRecurrent *rec, const void *buffer, int64_t index)
+{
+    return (char *)(uintptr_t)buffer + (size_t)index * (rec->type == MAAS_DOUBLE ? 8 : 4);
+}
+
+#endif
