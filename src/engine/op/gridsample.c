@@ -160,7 +160,8 @@ static void make_taps(const GridJob *job, double normal, int64_t size, Taps *tap
         x = job->align ? (normal + 1) / 2 * (n - 1) : ((normal + 1) * n - 1) / 2;
     if (job->mode == GRID_NEAREST)
         x = rint(x);
-    if (job->padding == GRID_BORDER && !(x >= low && x <= high))
+    /* cubic: each tap is clamped, not the place, as in PyTorch and onnxruntime */
+    if (job->padding == GRID_BORDER && job->mode != GRID_CUBIC && !(x >= low && x <= high))
         x = x > high ? n - 1 : 0;
     else if (job->padding == GRID_REFLECTION && (x < low || x > high))
         x = reflect(x, low, high);

@@ -83,9 +83,9 @@ static MaasStatus infer_tfidf(MaasInferCtx *c)
             return maas_infer_fail(c, MAAS_ERR_VALUE, "ngram_indexes holds %lld", (long long)indexes->ints[i]);
         last = indexes->ints[i] > last ? indexes->ints[i] : last;
     }
-    if (a[TF_WEIGHTS].n > 0 && mode_of(&a[TF_MODE]) != MODE_TF && a[TF_WEIGHTS].n <= last)
-        return maas_infer_fail(c, MAAS_ERR_VALUE, "%lld weights for an output of %lld", (long long)a[TF_WEIGHTS].n,
-                               (long long)last + 1);
+    if (a[TF_WEIGHTS].n > 0 && a[TF_WEIGHTS].n != indexes->n)
+        return maas_infer_fail(c, MAAS_ERR_VALUE, "%lld weights for %lld n-grams", (long long)a[TF_WEIGHTS].n,
+                               (long long)indexes->n);
     dims[1] = last + 1;
     if (in->rank < 0)
         return maas_infer_out(c, 0, MAAS_FLOAT, -1, NULL);
@@ -240,6 +240,7 @@ static void count_from(const MaasCtx *c, const MaasTensor *x, int64_t at, int64_
 {
     const MaasAttr *a = c->attr;
     const Table *table = c->state;
+    TfMode mode = mode_of(&a[TF_MODE]);
     Items g = {.attr = a, .x = x, .start = at, .step = step};
     uint64_t hash = 0;
 
@@ -251,17 +252,12 @@ static void count_from(const MaasCtx *c, const MaasTensor *x, int64_t at, int64_
             continue;
         g.n = n;
         gram = table_slots(table)[find_slot(table, &g, hash)];
-        if (gram >= 0)
-            row[a[TF_INDEXES].ints[gram]] += 1;
-    }
-}
+        if (gram < 0)
+            continue;
+        float weight = mode != MODE_TF && a[TF_WEIGHTS].n > 0 ? a[TF_WEIGHTS].floats[gram] : 1;
+        float *count = &row[a[TF_INDEXES].ints[gram]];
 
-static void apply_weights(TfMode mode, const MaasAttr *weights, int64_t n, float *row)
-{
-    for (int64_t i = 0; i < n && mode != MODE_TF; i++) {
-        float w = weights->n > 0 ? weights->floats[i] : 1;
-
-        row[i] = mode == MODE_IDF ? (row[i] > 0 ? w : 0) : row[i] * w;
+        *count = mode == MODE_IDF ? weight : *count + weight;
     }
 }
 
@@ -287,7 +283,6 @@ static MaasStatus compute_tfidf(MaasCtx *c)
             /* what is skipped makes no difference to single items */
             least = least == 1 ? 2 : least;
         }
-        apply_weights(mode_of(&a[TF_MODE]), &a[TF_WEIGHTS], width, row);
     }
     return MAAS_OK;
 }

@@ -1,0 +1,1 @@
+2STRASSE2straße2äb2Ä
