@@ -7,7 +7,7 @@ use MIME::Base64;
 
 my $tool = 'build/release/tool/conformance';
 my @folders = grep { -d } qw(/usr/share/libonnx-testdata/data src/test/cases src/test/fixtures);
-my @cases = map { chomp; [split /\t/] } `$tool --sample @folders`;
+my @cases = map { chomp; [split /\t/] } grep { /\t/ } `$tool --sample @folders`;
 plan tests => scalar(@cases) + 1;
 cmp_ok(scalar(@cases), '>', 100, 'there are cases for most operators');
 
