@@ -62,16 +62,22 @@ def mixed_table():
 
 
 def sentences():
-    """Sentences of scikit-learn's descriptions of its data sets, and which of them each is from."""
+    """Sentences of scikit-learn's documentation, and which part of the library each is about."""
+    import importlib
+    import inspect
     import re
-    from sklearn import datasets
 
     text, label = [], []
-    for name in ("iris", "wine", "breast_cancer", "digits", "diabetes", "linnerud"):
-        words = re.sub(r"[^A-Za-z.' ]+", " ", getattr(datasets, "load_" + name)().DESCR)
-        for s in re.split(r"\.\s", words):
-            s = " ".join(s.split())
-            if 30 < len(s) < 200:
-                text.append(s)
-                label.append(name)
+    for part in ("cluster", "linear_model", "metrics", "preprocessing"):
+        module = importlib.import_module("sklearn." + part)
+        seen = []
+        for name in sorted(module.__all__):
+            doc = inspect.getdoc(getattr(module, name)) or ""
+            for paragraph in doc.split("\n\n")[:12]:
+                for s in re.split(r"\.\s", " ".join(paragraph.split())):
+                    s = " ".join(re.sub(r"[^A-Za-z ]+", " ", s).split())
+                    if 60 < len(s) < 160 and s[0].isupper() and "Guide" not in s and s not in seen:
+                        seen.append(s)
+        text += seen[:250]
+        label += [part] * len(seen[:250])
     return np.array(text, dtype=object), np.array(label, dtype=object)

@@ -502,7 +502,8 @@ def ordinal_onehot():
 # ---- tables with a column an input ----
 
 
-def table_model(classifier, table, target, rows, options):
+def table_pipeline(classifier, table, target, options):
+    """A pipeline of the mixed table, fitted and exported with an input a column."""
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import BooleanTensorType, FloatTensorType, Int64TensorType, StringTensorType
     from skl2onnx.sklapi import CastTransformer
@@ -523,7 +524,11 @@ def table_model(classifier, table, target, rows, options):
     kinds = {"O": StringTensorType, "f": FloatTensorType, "i": Int64TensorType, "b": BooleanTensorType}
     types = [(c, kinds["O" if table[c].dtype.kind not in "fib" else table[c].dtype.kind]([None, 1]))
              for c in table.columns]
-    onx = to_onnx(m, initial_types=types, options={id(classifier): options})
+    return m, to_onnx(m, initial_types=types, options={id(classifier): options})
+
+
+def table_model(classifier, table, target, rows, options):
+    m, onx = table_pipeline(classifier, table, target, options)
     feeds, expected = [], []
     for part in two_batches(rows):
         feeds.append({c: column(part[c]) for c in table.columns})
@@ -575,7 +580,7 @@ def text_model(vectorizer, classifier):
             [[m.predict(r), m.predict_proba(r)] for r in two_batches(rows)])
 
 
-@case("text", "descriptions of scikit-learn's data sets")
+@case("text", "sentences of scikit-learn's documentation")
 def tfidf_logistic():
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
@@ -583,7 +588,7 @@ def tfidf_logistic():
     return text_model(TfidfVectorizer(max_features=150, token_pattern="[a-zA-Z]+"), LogisticRegression(C=10))
 
 
-@case("text", "descriptions of scikit-learn's data sets")
+@case("text", "sentences of scikit-learn's documentation")
 def count_bigrams_bayes():
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.naive_bayes import MultinomialNB

@@ -13,6 +13,7 @@ def torch_case(module, batches, names, dynamic, dynamo, opset=17, outputs=("y",)
     import torch
 
     module.eval()
+    torch.backends.mha.set_fastpath_enabled(False)  # the fused layer has no ONNX form
     args = tuple(torch.from_numpy(a) for a in batches[0])
     with torch.no_grad():
         if dynamo:
@@ -125,6 +126,35 @@ def torch_nets():
             y = self.encoder(self.embed(ids) + self.position[:, :ids.shape[1]])
             return self.out((y * keep).sum(1) / keep.sum(1).clamp(min=1.0))
 
+    class Layer(nn.Module):
+        """An encoder layer in plain tensor operations: nn.MultiheadAttention's shapes become constants in TorchScript."""
+
+        def __init__(self, width, heads, hidden):
+            super().__init__()
+            self.heads = heads
+            self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+            self.one, self.two = nn.LayerNorm(width), nn.LayerNorm(width)
+            self.feed = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
+
+        def forward(self, x, mask):
+            n, t, w = x.shape
+            q, k, v = self.qkv(x).reshape(n, t, 3, self.heads, w // self.heads).permute(2, 0, 3, 1, 4)
+            a = (q @ k.transpose(-1, -2) / (w // self.heads) ** 0.5 + mask).softmax(-1)
+            x = self.one(x + self.out((a @ v).transpose(1, 2).reshape(n, t, w)))
+            return self.two(x + self.feed(x))
+
+    class AttendPlain(Attend):
+        def __init__(self):
+            super().__init__(layers=1)
+            self.encoder = nn.ModuleList(Layer(16, 4, 32) for _ in range(2))
+
+        def forward(self, ids):
+            keep = (ids != 0).unsqueeze(-1).float()
+            x = self.embed(ids) + self.position[:, :ids.shape[1]]
+            for layer in self.encoder:
+                x = layer(x, (1 - keep).transpose(1, 2).unsqueeze(1) * -1e4)
+            return self.out((x * keep).sum(1) / keep.sum(1).clamp(min=1.0))
+
     class SelfAttention(nn.Module):
         def __init__(self, vocabulary=30, width=12):
             super().__init__()
@@ -133,7 +163,7 @@ def torch_nets():
 
         def forward(self, ids):
             q, k, v = self.qkv(self.embed(ids)).chunk(3, dim=-1)
-            return nn.functional.scaled_dot_product_attention(q, k, v)
+            return nn.functional.scaled_dot_product_attention(q[:, None], k[:, None], v[:, None])[:, 0]
 
     torch.manual_seed(1)
     return {
@@ -149,7 +179,8 @@ def torch_nets():
         "gru": Last(nn.GRU(5, 8, batch_first=True)),
         "gru_bidirectional": Last(nn.GRU(5, 6, 2, batch_first=True, bidirectional=True)),
         "rnn_tanh": Last(nn.RNN(5, 8, batch_first=True)),
-        "transformer": Attend(),
+        "transformer": AttendPlain(),
+        "transformer_dynamo": Attend(),
         "attention": SelfAttention(),
         "conv1d": nn.Sequential(nn.Conv1d(3, 8, 5, padding=2), nn.SiLU(), nn.Conv1d(8, 8, 3, 2, dilation=2),
                                 nn.GroupNorm(2, 8), nn.AvgPool1d(2), nn.Conv1d(8, 4, 1)),
@@ -194,7 +225,9 @@ def torch_series(name, dynamo):
 def torch_words(name, dynamo):
     top = 40 if name == "transformer" else 30
     batches = [(words(3, 9, top, 0),), (words(2, 5, top, 3),)]
-    return torch_case(torch_nets()[name], batches, ["ids"], {"ids": {0: "batch", 1: "length"}}, dynamo)
+    nets = torch_nets()
+    net = nets.get(name + "_dynamo", nets[name]) if dynamo else nets[name]
+    return torch_case(net, batches, ["ids"], {"ids": {0: "batch", 1: "length"}}, dynamo)
 
 
 def torch_conv1d(name, dynamo):
@@ -215,7 +248,7 @@ def register_torch():
              "lstm_bidirectional": torch_series, "gru": torch_series, "gru_bidirectional": torch_series,
              "rnn_tanh": torch_series, "transformer": torch_words, "attention": torch_words, "conv1d": torch_conv1d,
              "conv_transpose": torch_image}
-    data = {torch_digits: "digits", torch_series: "breast_cancer as sequences", torch_words: "words of descriptions",
+    data = {torch_digits: "digits", torch_series: "breast_cancer as sequences", torch_words: "words of scikit-learn's documentation",
             torch_conv1d: "digits as signals", torch_image: "digits"}
     for name, function in kinds.items():
         for dynamo in (False, True):
