@@ -30,7 +30,8 @@ void _PG_init(void)
                             &SettingThreads, 1, 1, 256, PGC_USERSET, 0, NULL, NULL, NULL);
     DefineCustomIntVariable("maas.cache_size", "Sets the most memory that prepared models may take in a session.",
                             "Models that were used least recently are released first; the newest one stays.",
-                            &SettingCacheSize, 1024, 0, PG_INT32_MAX / 2, PGC_USERSET, GUC_UNIT_MB, NULL, NULL, NULL);
+                            &SettingCacheSize, 1024, 0, PG_INT32_MAX / 2, PGC_USERSET, GUC_UNIT_MB, NULL, NULL,
+                            NULL);
     MarkGUCPrefixReserved("maas");
     StatementInit();
 }

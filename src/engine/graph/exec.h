@@ -47,8 +47,8 @@ MaasStatus maas_exec_node(MaasRun *run, MaasFrame *frame, int k, MaasError *err)
 MaasStatus maas_exec_values(MaasRun *run, const MaasNode *node, MaasValue *const *in, MaasValue **out,
                             MaasError *err);
 
-/* Calls the operator's prepare; constants: n_in borrowed values, NULL where the input is not constant; types: of all
- * inputs.  The state is allocated from run->mem. */
+/* Calls the operator's prepare; constants: n_in borrowed values, NULL where the input is not constant; types: of
+ * all inputs.  The state is allocated from run->mem. */
 MaasStatus maas_exec_prepare(MaasRun *run, MaasNode *node, MaasValue *const *constants, const MaasType *types,
                              MaasError *err);
 
