@@ -232,7 +232,7 @@ static void min_f32(const void *x, void *y, int64_t outer, int64_t axis, int64_t
         }                                                                                                          \
     }
 
-LOG_SUM_EXP(log_sum_exp_f32, float, max_f32, maas_expf, maas_logf)
+LOG_SUM_EXP(log_sum_exp_f32, float, max_f32, maas_exp_negative, maas_logf)
 LOG_SUM_EXP(log_sum_exp_double, double, max_double, exp, log)
 
 /* ---- lookup ---- */

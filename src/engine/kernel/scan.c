@@ -42,6 +42,20 @@ static int64_t find_f32(const float *x, int64_t n, float value, bool last)
         const T *x = xv;                                                                                           \
                                                                                                                    \
         for (int64_t o = 0; o < outer; o++, x += axis * inner, y += inner) {                                       \
+            if (inner == 1) {                                                                                      \
+                T b = x[0];                                                                                        \
+                int64_t found = 0;                                                                                 \
+                                                                                                                   \
+                for (int64_t k = 1; k < axis; k++) {                                                               \
+                    const T v = x[k];                                                                              \
+                    const bool better = (v above b) | (last & (v == b)) | ((v != v) & (last | (b == b)));          \
+                                                                                                                   \
+                    b = better ? v : b;                                                                            \
+                    found = better ? k : found;                                                                    \
+                }                                                                                                  \
+                y[0] = found;                                                                                      \
+                continue;                                                                                          \
+            }                                                                                                      \
             for (int64_t at = 0; at < inner; at += COLS) {                                                         \
                 int64_t m = MIN_OF(inner - at, COLS);                                                              \
                 T best[COLS];                                                                                      \

@@ -2,7 +2,8 @@
  * vmath.h - elementary functions of float32 that the vectoriser can put into a loop.
  *
  * Every function is straight-line code: selects instead of branches, no tables,
- * no calls.  Infinities, NaN and subnormal numbers come out as in libm; the
+ * no calls.  Infinities, NaN and, but where it says otherwise, subnormal
+ * numbers come out as in libm; the
  * bounds in ulp hold at every CPU level and are checked by
  * src/test/engine/test_vmath.c against double precision libm.  The polynomials
  * are minimax fits made by src/test/gen/vmath_fit.py; how each argument is
@@ -52,7 +53,7 @@ static inline float maas_copysignf(float x, float s)
     return maas_float_of((maas_bits_of(x) & 0x7fffffff) | (maas_bits_of(s) & 0x80000000u));
 }
 
-/* 2^n for n in [-126, 127]. */
+/* 2^n for n in [-126, 127]; some float for others. */
 static inline float maas_pow2i(int32_t n)
 {
     return maas_float_of((uint32_t)(n + 127) << 23);
@@ -88,11 +89,25 @@ static inline float maas_expf(float x)
 
     c = c > 89.0f ? 89.0f : c;
     y = 1.0f + maas_exp_reduced(c, &n);
-    /* a NaN leaves no useful n: keep the shifts in range */
-    n = n < -150 ? -150 : n;
-    n = n > 128 ? 128 : n;
     half = n >> 1;
     return y * maas_pow2i(half) * maas_pow2i(n - half);
+}
+
+/* exp(x) for x in [-87, 87], 2 ulp; anything else gives some number or NaN. */
+static inline float maas_exp_small(float x)
+{
+    int32_t n;
+    float q = maas_exp_reduced(x, &n), t = maas_pow2i(n);
+
+    return maas_madd(t, q, t);
+}
+
+/* exp(x) for x <= 0, 2 ulp; results below 2^-126 are given as 0. */
+static inline float maas_exp_negative(float x)
+{
+    float y = maas_exp_small(x < -87.33f ? -87.33f : x);
+
+    return x < -87.33f ? 0.0f : y;
 }
 
 /* exp(x) - 1 = 2 (2^(n-1) q + (2^(n-1) - 1/2)), 2 ulp, also near 0. */
@@ -103,20 +118,14 @@ static inline float maas_expm1f(float x)
 
     c = c > 89.0f ? 89.0f : c;
     q = maas_exp_reduced(c, &n);
-    n = n < -45 ? -45 : n;
-    n = n > 128 ? 128 : n;
     t = maas_pow2i(n - 1);
     return 2.0f * maas_madd(t, q, t - 0.5f);
 }
 
-/* log(x), 2 ulp: x = 2^e m with m in [sqrt(1/2), sqrt(2)), log m = f - f^2/2 + f^3 p(f), f = m - 1. */
-static inline float maas_logf(float x)
+/* log(1 + f) - f = -f^2/2 + f^3 p(f) for 1 + f in [sqrt(1/2), sqrt(2)) */
+static inline float maas_log1p_poly(float f)
 {
-    int small = x < 1.17549435e-38f;
-    uint32_t u = maas_bits_of(small ? x * 8388608.0f : x) + (0x3f800000 - 0x3f3504f3);
-    float e = (float)((int32_t)(u >> 23) - (small ? 150 : 127));
-    float f = maas_float_of((u & 0x7fffff) + 0x3f3504f3) - 1.0f;
-    float z = f * f, p = 0.0674918965f, y;
+    float z = f * f, p = 0.0674918965f;
 
     p = maas_madd(p, f, -0.116700247f);
     p = maas_madd(p, f, 0.118835375f);
@@ -126,44 +135,60 @@ static inline float maas_logf(float x)
     p = maas_madd(p, f, 0.200020716f);
     p = maas_madd(p, f, -0.250000089f);
     p = maas_madd(p, f, 0.333333135f);
-    y = maas_madd(e, MAAS_LN2_LO_F, p * z * f);
-    y = maas_madd(z, -0.5f, y);
+    return maas_madd(z, -0.5f, p * z * f);
+}
+
+/* log(x), 2 ulp: x = 2^e (1 + f). */
+static inline float maas_logf(float x)
+{
+    int small = x < 1.17549435e-38f;
+    uint32_t u = maas_bits_of(small ? x * 8388608.0f : x) + (0x3f800000 - 0x3f3504f3);
+    float e = (float)((int32_t)(u >> 23) - (small ? 150 : 127));
+    float f = maas_float_of((u & 0x7fffff) + 0x3f3504f3) - 1.0f;
+    float y = maas_madd(e, MAAS_LN2_LO_F, maas_log1p_poly(f));
+
     y = maas_madd(e, MAAS_LN2_HI_F, f + y);
     y = x > 3.40282347e+38f ? x : y;
     y = x == 0.0f ? -INFINITY : y;
     return x >= 0.0f ? y : NAN;
 }
 
-/* log(1 + x) for x in [0, 1], 2 ulp: log u plus what rounding took from u = 1 + x. */
+/* log(1 + x) for x in [0, 1], 2 ulp: 1 + x = 2^e (1 + f) with f = x or (x - 1) / 2, both exact. */
 static inline float maas_log1pf(float x)
 {
-    float u = 1.0f + x;
+    int large = x > 0.414213562f;
+    float f = large ? 0.5f * x - 0.5f : x, e = large ? 1.0f : 0.0f;
+    float y = maas_madd(e, MAAS_LN2_LO_F, maas_log1p_poly(f));
 
-    return maas_logf(u) + (x - (u - 1.0f)) / u;
+    return maas_madd(e, MAAS_LN2_HI_F, f + y);
 }
 
 /* tanh(x) = e / (e + 2) with e = exp(2|x|) - 1, 3 ulp. */
 static inline float maas_tanhf(float x)
 {
-    float a = maas_absf(x), e;
+    float a = 2.0f * maas_absf(x), q, t, e;
+    int32_t n;
 
-    a = a > 10.0f ? 10.0f : a;
-    e = maas_expm1f(2.0f * a);
+    a = a > 20.0f ? 20.0f : a;
+    q = maas_exp_reduced(a, &n);
+    t = maas_pow2i(n);
+    e = maas_madd(t, q, t - 1.0f);
     return maas_copysignf(e / (e + 2.0f), x);
 }
 
-/* 1 / (1 + exp(-x)), 3 ulp; written with exp(-|x|), so that small results keep their digits. */
+/* 1 / (1 + exp(-x)), 3 ulp; written with exp(-|x|), so that small results keep their digits;
+ * those below 2^-126 are given as 0. */
 static inline float maas_sigmoidf(float x)
 {
-    float e = maas_expf(-maas_absf(x));
+    float e = maas_exp_negative(-maas_absf(x));
 
     return (x >= 0.0f ? 1.0f : e) / (1.0f + e);
 }
 
-/* log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)), 3 ulp. */
+/* log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)), 3 ulp; results below 2^-126 are given as 0. */
 static inline float maas_softplusf(float x)
 {
-    return (x < 0.0f ? 0.0f : x) + maas_log1pf(maas_expf(-maas_absf(x)));
+    return (x < 0.0f ? 0.0f : x) + maas_log1pf(maas_exp_negative(-maas_absf(x)));
 }
 
 /* erf(x), 3 ulp: x + x p(x^2) below 0.925, 1 - exp(-x - x p(x)) up to 3.93, 1 beyond. */
@@ -185,7 +210,7 @@ static inline float maas_erff(float x)
     high = maas_madd(high, t, 0.635718286f);
     high = maas_madd(high, t, 0.128514364f);
     high = maas_madd(high, t, t);
-    high = maas_copysignf(1.0f - maas_expf(-high), x);
+    high = maas_copysignf(1.0f - maas_exp_small(-high), x);
     return a < 0.925f ? low : high;
 }
 

@@ -64,23 +64,24 @@ typedef struct Function {
     MaasUnary op;
     double (*exact)(double x);
     float low, high;
-    double ulps; /* as kernel/vmath.h promises */
+    double ulps;  /* as kernel/vmath.h promises */
+    bool flushes; /* results below 2^-126 may be 0 */
 } Function;
 
 /* Where a factor or a difference takes digits away (gelu, mish far left), the range ends. */
 static const Function functions[] = {
-    {"exp", MAAS_UN_EXP, exp, -INFINITY, INFINITY, 2},
-    {"log", MAAS_UN_LOG, log, -INFINITY, INFINITY, 2},
-    {"tanh", MAAS_UN_TANH, tanh, -INFINITY, INFINITY, 3},
-    {"sigmoid", MAAS_UN_SIGMOID, sigmoid, -INFINITY, INFINITY, 3},
-    {"softplus", MAAS_UN_SOFTPLUS, softplus, -INFINITY, INFINITY, 3},
-    {"erf", MAAS_UN_ERF, erf, -INFINITY, INFINITY, 3},
-    {"elu", MAAS_UN_ELU, elu, -INFINITY, INFINITY, 3},
-    {"sin", MAAS_UN_SIN, sin, -INFINITY, INFINITY, 1},
-    {"cos", MAAS_UN_COS, cos, -INFINITY, INFINITY, 1},
-    {"gelu", MAAS_UN_GELU, gelu, -1, 1e30f, 4},
-    {"gelu tanh", MAAS_UN_GELU_TANH, gelu_tanh, -1, 1e30f, 4},
-    {"mish", MAAS_UN_MISH, mish, -80, 1e30f, 5},
+    {"exp", MAAS_UN_EXP, exp, -INFINITY, INFINITY, 2, false},
+    {"log", MAAS_UN_LOG, log, -INFINITY, INFINITY, 2, false},
+    {"tanh", MAAS_UN_TANH, tanh, -INFINITY, INFINITY, 3, false},
+    {"sigmoid", MAAS_UN_SIGMOID, sigmoid, -INFINITY, INFINITY, 3, true},
+    {"softplus", MAAS_UN_SOFTPLUS, softplus, -INFINITY, INFINITY, 3, true},
+    {"erf", MAAS_UN_ERF, erf, -INFINITY, INFINITY, 3, false},
+    {"elu", MAAS_UN_ELU, elu, -INFINITY, INFINITY, 3, false},
+    {"sin", MAAS_UN_SIN, sin, -INFINITY, INFINITY, 1, false},
+    {"cos", MAAS_UN_COS, cos, -INFINITY, INFINITY, 1, false},
+    {"gelu", MAAS_UN_GELU, gelu, -1, 1e30f, 4, false},
+    {"gelu tanh", MAAS_UN_GELU_TANH, gelu_tanh, -1, 1e30f, 4, false},
+    {"mish", MAAS_UN_MISH, mish, -80, 1e30f, 5, false},
 };
 
 static void sweep(const Function *f, const char *level)
@@ -101,8 +102,10 @@ static void sweep(const Function *f, const char *level)
         }
         fn(x, y, n, parameters);
         for (int i = 0; i < n; i++) {
-            double gap = ulps(y[i], f->exact(x[i]));
+            double want = f->exact(x[i]), gap = ulps(y[i], want);
 
+            if (f->flushes && y[i] == 0 && fabs(want) < 1.2e-38)
+                continue;
             if (gap > worst) {
                 worst = gap;
                 at = x[i];
