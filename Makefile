@@ -4,6 +4,7 @@ all: extension
 
 include mk/engine.mk
 include mk/test.mk
+include mk/fuzz.mk
 include mk/pg.mk
 include mk/bench.mk
 
