@@ -37,31 +37,6 @@ endif
 cases:
 	$(PYTHON) src/test/gen/cases.py $(FAMILY)
 
-# Each src/test/fuzz/NAME.c is a target.  Seeds: src/test/fuzz/seeds/NAME if there is such a folder, found inputs of
-# the past (src/test/fuzz/found/NAME, which the unit tests replay), and for onnx_ targets the small official files.
-TARGET ?= onnx_load
-SECONDS ?= 60
-FUZZ_WORK = build/fuzz/corpus/$(TARGET)
-FUZZ_SEED_NAMES_onnx_load = model.onnx
-FUZZ_SEED_NAMES_onnx_value = *.pb
-
-$(BUILD)/fuzzer/%: src/test/fuzz/%.c $(ENGINE_LIB)
-	@mkdir -p $(@D)
-	$(ENGINE_CC) $(ENGINE_CFLAGS) -fsanitize=fuzzer $< $(ENGINE_LIBS) -o $@
-
-.PHONY: fuzz fuzz-run
-fuzz:
-	$(MAKE) CONFIG=fuzz fuzz-run
-
-fuzz-run: $(BUILD)/fuzzer/$(TARGET)
-	@mkdir -p $(FUZZ_WORK) build/fuzz/found/$(TARGET)
-	@[ -z "$(FUZZ_SEED_NAMES_$(TARGET))" ] || find $(OFFICIAL_CASES) src/test/cases -size -5k \
-		-name '$(FUZZ_SEED_NAMES_$(TARGET))' 2>/dev/null | while read -r f; do \
-		cp "$$f" "$(FUZZ_WORK)/seed-$$(md5sum <"$$f" | cut -c1-32)"; done
-	$< -max_total_time=$(SECONDS) -timeout=20 -rss_limit_mb=2000 -max_len=16384 -print_final_stats=1 \
-		-artifact_prefix=build/fuzz/found/$(TARGET)/ $(FUZZ_WORK) \
-		$(wildcard src/test/fuzz/seeds/$(TARGET) src/test/fuzz/found/$(TARGET))
-
 .PHONY: lint
 lint: engine
 	@tools/lint
