@@ -31,7 +31,7 @@ conformance: $(BUILD)/tool/conformance
 ifdef CASES
 	$< --exceptions src/test/conformance-exceptions.txt $(CONFORMANCE) $(CASES)
 else
-	$< --exceptions src/test/conformance-exceptions.txt --coverage $(CONFORMANCE) $(OFFICIAL_CASES) src/test/cases
+	$< --exceptions src/test/conformance-exceptions.txt --coverage $(CONFORMANCE) $(OFFICIAL_CASES) src/test/cases src/test/fixtures
 endif
 
 cases:

@@ -103,7 +103,9 @@ static MaasStatus add_constant(Import *im, Scope *scope, const NodeMsg *node)
 
 static bool domain_known(const char *domain)
 {
-    return *domain == '\0' || strcmp(domain, "ai.onnx.ml") == 0 || strcmp(domain, "ai.onnx.preview.training") == 0;
+    return *domain == '\0' || strcmp(domain, "ai.onnx.ml") == 0 ||
+           strcmp(domain, "ai.onnx.preview.training") == 0 ||
+           strcmp(domain, "com.microsoft") == 0; /* for skl2onnx's Tokenizer */
 }
 
 static int64_t newest_opset(const char *domain)

@@ -132,8 +132,10 @@ static void add_state(Matcher *m, StateSet *set, uint32_t first, int32_t before,
     }
 }
 
-MaasMatch maas_regex_full_match(const MaasRegex *re, const char *text, size_t length, void *work,
-                                bool (*stop)(void *arg), void *arg)
+/* Follows all states from text[from] on, before being the rune in front of it.  *end: where the longest match ends;
+ * whole: only a match of all the rest counts. */
+static MaasMatch match_from(const MaasRegex *re, const char *text, size_t length, size_t from, int32_t before,
+                            bool whole, size_t *end, void *work, bool (*stop)(void *arg), void *arg)
 {
     const Inst *insts = regex_insts(re);
     uint32_t n = re->n_insts, *memory = work;
@@ -141,19 +143,26 @@ MaasMatch maas_regex_full_match(const MaasRegex *re, const char *text, size_t le
                  .now = {0, memory, memory + n},
                  .next = {0, memory + 2 * n, memory + 3 * n},
                  .stack = memory + 4 * n};
-    int32_t before = RUNE_NONE, rune, after;
+    MaasMatch result = MAAS_NO_MATCH;
+    int32_t rune, after;
     uint64_t visited = 0;
-    size_t at = 0;
+    size_t here = from, at = from; /* in front of rune, behind it */
 
-    /* sparse is read before it is written: any number will do, but it must be one */
-    for (uint32_t i = 0; i < n; i++)
-        m.now.sparse[i] = m.next.sparse[i] = 0;
     rune = at < length ? maas_rune_next(text, length, &at) : RUNE_NONE;
     add_state(&m, &m.now, 0, before, rune);
-    while (rune != RUNE_NONE) {
+    for (;;) {
+        size_t next = at;
         StateSet swap;
 
-        after = at < length ? maas_rune_next(text, length, &at) : RUNE_NONE;
+        if (!whole || rune == RUNE_NONE)
+            for (uint32_t i = 0; i < m.now.n; i++)
+                if (insts[m.now.dense[i]].op == OP_MATCH) {
+                    result = MAAS_MATCH;
+                    *end = here;
+                }
+        if (rune == RUNE_NONE)
+            return result;
+        after = next < length ? maas_rune_next(text, length, &next) : RUNE_NONE;
         m.next.n = 0;
         for (uint32_t i = 0; i < m.now.n; i++) {
             const Inst *inst = &insts[m.now.dense[i]];
@@ -169,14 +178,57 @@ MaasMatch maas_regex_full_match(const MaasRegex *re, const char *text, size_t le
                 return MAAS_MATCH_STOPPED;
         }
         if (m.next.n == 0)
-            return MAAS_NO_MATCH;
+            return result;
         swap = m.now;
         m.now = m.next;
         m.next = swap;
         rune = after;
+        here = at;
+        at = next;
     }
-    for (uint32_t i = 0; i < m.now.n; i++)
-        if (insts[m.now.dense[i]].op == OP_MATCH)
-            return MAAS_MATCH;
-    return MAAS_NO_MATCH;
+}
+
+/* The sparse halves are read before they are written: any number will do, but it must be one. */
+static void clear_work(const MaasRegex *re, void *work)
+{
+    uint32_t n = re->n_insts, *memory = work;
+
+    for (uint32_t i = 0; i < n; i++)
+        memory[n + i] = memory[3 * n + i] = 0;
+}
+
+MaasMatch maas_regex_full_match(const MaasRegex *re, const char *text, size_t length, void *work,
+                                bool (*stop)(void *arg), void *arg)
+{
+    size_t end;
+
+    clear_work(re, work);
+    return match_from(re, text, length, 0, RUNE_NONE, true, &end, work, stop, arg);
+}
+
+MaasMatch maas_regex_search(const MaasRegex *re, const char *text, size_t length, size_t from, size_t *start,
+                            size_t *end, void *work, bool (*stop)(void *arg), void *arg)
+{
+    int32_t before = RUNE_NONE;
+    size_t at = from;
+    uint64_t tried = 0;
+
+    clear_work(re, work);
+    if (from > 0) {
+        size_t back = from - 1;
+
+        while (back > 0 && from - back < 4 && ((unsigned char)text[back] & 0xc0) == 0x80)
+            back--;
+        before = maas_rune_next(text, length, &back);
+    }
+    for (;;) {
+        MaasMatch match = match_from(re, text, length, at, before, false, end, work, stop, arg);
+
+        *start = at;
+        if (match != MAAS_NO_MATCH || at >= length)
+            return match;
+        before = maas_rune_next(text, length, &at);
+        if (++tried % 4096 == 0 && stop && stop(arg))
+            return MAAS_MATCH_STOPPED;
+    }
 }

@@ -1,5 +1,6 @@
 /*
- * regex.h - regular expressions in RE2's syntax that match a whole text, in time bounded by text times program.
+ * regex.h - regular expressions in RE2's syntax: matching a whole text in time bounded by text times program, and
+ * searching.
  *
  * A program is one block without pointers, so that it may lie in a mapped file.  Not here: what RE2 offers beyond
  * a yes or no (submatches), Unicode scripts (\p{Greek}; general categories work), \C.
@@ -27,5 +28,10 @@ typedef enum MaasMatch { MAAS_NO_MATCH, MAAS_MATCH, MAAS_MATCH_STOPPED } MaasMat
 /* Whether the whole text matches.  stop is polled now and then and may be NULL. */
 MaasMatch maas_regex_full_match(const MaasRegex *program, const char *text, size_t length, void *work,
                                 bool (*stop)(void *arg), void *arg);
+
+/* The first match that begins at text[from] or later, and of those at its place the longest.  *start and *end are
+ * set for MAAS_MATCH only. */
+MaasMatch maas_regex_search(const MaasRegex *program, const char *text, size_t length, size_t from, size_t *start,
+                            size_t *end, void *work, bool (*stop)(void *arg), void *arg);
 
 #endif
