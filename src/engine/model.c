@@ -12,6 +12,11 @@
 
 /* ---- loading ---- */
 
+static MaasStop stop_of(const MaasRunOptions *options)
+{
+    return (MaasStop){{options->stop, options->stop_too}};
+}
+
 static void free_states(MaasModel *model)
 {
     for (int g = 0; g < model->onnx.n_graphs; g++) {
@@ -39,7 +44,7 @@ static MaasStatus prepare_all(MaasModel *model, const MaasRunOptions *options, M
     MaasRun run;
     MaasStatus status = MAAS_OK;
 
-    maas_run_init(&run, model->mem, options->stop, options->threads);
+    maas_run_init(&run, model->mem, stop_of(options), options->threads);
     for (int g = 0; g < model->onnx.n_graphs && status == MAAS_OK; g++)
         status = maas_graph_prepare(model->onnx.graphs[g], &run, err);
     maas_run_end(&run);
@@ -52,8 +57,8 @@ static MaasStatus infer_and_fold(MaasModel *model, const MaasRunOptions *options
     MaasRun run;
 
     maas_arena_init(&results, model->mem);
-    maas_run_init(&run, model->mem, options->stop, options->threads);
-    MaasInferScope scope = {.arena = &results, .stop = options->stop};
+    maas_run_init(&run, model->mem, stop_of(options), options->threads);
+    MaasInferScope scope = {.arena = &results, .stop = stop_of(options)};
     MaasStatus status = maas_graph_infer_and_fold(model->onnx.graph, &scope, &run, err);
 
     maas_run_end(&run);
@@ -190,7 +195,8 @@ static MaasStatus find_plan(MaasModel *model, const MaasRunOptions *options, Maa
     if (i < model->n_plans)
         plan = model->plans[i];
     else {
-        MAAS_TRY(maas_plan_new(model->onnx.graph, model->mem, inputs, n_wanted, wanted, options->stop, &plan, err));
+        MAAS_TRY(
+            maas_plan_new(model->onnx.graph, model->mem, inputs, n_wanted, wanted, stop_of(options), &plan, err));
         if (model->n_plans == MAAS_MAX_PLANS)
             maas_plan_free(model->plans[--model->n_plans]);
         i = model->n_plans++;
@@ -211,7 +217,7 @@ MaasStatus maas_model_run(MaasModel *model, const MaasRunOptions *options, const
         return err->status;
     r->mem = mem;
     r->n = n_wanted;
-    maas_run_init(&r->run, mem, options->stop, options->threads);
+    maas_run_init(&r->run, mem, stop_of(options), options->threads);
     r->values = maas_zalloc_array(mem, (size_t)n_wanted + 1, sizeof *r->values, err);
     int *edges = maas_zalloc_array(mem, (size_t)n_wanted + 1, sizeof *edges, err);
     MaasStatus status = r->values && edges ? MAAS_OK : err->status;

@@ -52,4 +52,15 @@ void maas_error_prefix(MaasError *err, const char *format, ...) __attribute__((f
             return maas_try_status;                                                                                \
     } while (0)
 
+/* What a long computation polls to be stopped from outside: flags that somebody else, a signal handler too, sets.
+ */
+typedef struct MaasStop {
+    const volatile int *flags[2]; /* each may be NULL */
+} MaasStop;
+
+static inline bool maas_stop_raised(const MaasStop *stop)
+{
+    return (stop->flags[0] && *stop->flags[0]) || (stop->flags[1] && *stop->flags[1]);
+}
+
 #endif

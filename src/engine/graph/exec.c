@@ -21,7 +21,7 @@ struct MaasScratch {
     void *data;
 };
 
-void maas_run_init(MaasRun *run, MaasMem *mem, const volatile int *stop, int threads)
+void maas_run_init(MaasRun *run, MaasMem *mem, MaasStop stop, int threads)
 {
     struct timespec now;
 
@@ -153,7 +153,7 @@ char *maas_run_string(MaasCtx *c, size_t length)
 
 bool maas_stop(MaasCtx *c)
 {
-    return c->run->stop && *c->run->stop;
+    return maas_stop_raised(&c->run->stop);
 }
 
 MaasStatus maas_stopped(MaasCtx *c)

@@ -21,9 +21,9 @@ typedef struct MaasScratch MaasScratch;
 
 struct MaasRun {
     MaasMem *mem;
-    MaasArena strings;        /* bytes of string elements made by this run */
-    MaasArena infer;          /* of inference at run time; emptied after each node */
-    const volatile int *stop; /* may be NULL */
+    MaasArena strings; /* bytes of string elements made by this run */
+    MaasArena infer;   /* of inference at run time; emptied after each node */
+    MaasStop stop;
     int threads;
     uint64_t seed, seeds;     /* of this run; how many were handed out */
     MaasFrame *frame;         /* of the node being computed */
@@ -31,7 +31,7 @@ struct MaasRun {
     MaasScratch *busy, *idle; /* scratch blocks in use by the node being computed, and those to use again */
 };
 
-void maas_run_init(MaasRun *run, MaasMem *mem, const volatile int *stop, int threads);
+void maas_run_init(MaasRun *run, MaasMem *mem, MaasStop stop, int threads);
 void maas_run_end(MaasRun *run); /* frees strings and scratch: string outputs are invalid from here on */
 
 /* Opens a frame.  inputs: graph->n_inputs borrowed values; NULL for one that has a default. */

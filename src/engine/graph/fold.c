@@ -239,7 +239,7 @@ MaasStatus maas_graph_prepare(MaasGraph *graph, MaasRun *run, MaasError *err)
 
         if (!node->op->prepare)
             continue;
-        if (run->stop && *run->stop)
+        if (maas_stop_raised(&run->stop))
             return maas_fail(err, MAAS_ERR_CANCEL, "stopped");
         if (node->n_in > 32) {
             constants = maas_arena_array(graph->arena, (size_t)node->n_in, sizeof *constants, err);

@@ -319,7 +319,7 @@ MaasStatus maas_infer_frame_nodes(MaasInferScope *scope, MaasInferFrame *frame, 
     scope->steps += graph->n_nodes + 1;
     if (scope->steps > MAAS_MAX_INFER_STEPS)
         return maas_fail(err, MAAS_ERR_LIMIT, "inferring the shapes of nested subgraphs takes too many steps");
-    if (scope->stop && *scope->stop)
+    if (maas_stop_raised(&scope->stop))
         return maas_fail(err, MAAS_ERR_CANCEL, "stopped");
     for (int k = 0; k < graph->n_nodes; k++) {
         const MaasNode *node = &graph->nodes[k];

@@ -29,7 +29,7 @@ struct MaasInferScope {
     bool keep;    /* write what is found into the graph's edges (at load) */
     int depth;
     int64_t steps; /* nodes inferred so far: nested loops are inferred several times each, so it is bounded */
-    const volatile int *stop; /* may be NULL */
+    MaasStop stop;
 };
 
 /* Makes a frame whose constants are known and whose inputs have the given infos (in the order of graph->inputs;

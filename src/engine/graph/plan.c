@@ -610,7 +610,7 @@ static MaasStatus build(MaasPlan *plan, MaasInferScope *scope, MaasRun *run, Maa
 }
 
 MaasStatus maas_plan_new(MaasGraph *graph, MaasMem *mem, MaasValue *const *inputs, int n_wanted, const int *wanted,
-                         const volatile int *stop, MaasPlan **out, MaasError *err)
+                         MaasStop stop, MaasPlan **out, MaasError *err)
 {
     MaasPlan *plan = maas_zalloc(mem, sizeof *plan, err);
     MaasArena results;
@@ -709,7 +709,7 @@ static MaasStatus run_steps(MaasPlan *plan, MaasRun *run, MaasError *err)
     for (int s = 0; s < plan->n_steps; s++) {
         Step *step = &plan->steps[s];
 
-        if (run->stop && *run->stop)
+        if (maas_stop_raised(&run->stop))
             return maas_fail(err, MAAS_ERR_CANCEL, "stopped");
         if (step->fixed)
             MAAS_TRY(run_fixed(plan, run, step, err));

@@ -17,7 +17,7 @@ typedef struct MaasPlan MaasPlan;
 /* Makes a plan.  inputs: graph->n_inputs values, of which only types and shapes count; NULL for one left at its
  * default.  wanted: edges of the main graph.  The plan's memory comes from mem, which outlives it. */
 MaasStatus maas_plan_new(MaasGraph *graph, MaasMem *mem, MaasValue *const *inputs, int n_wanted, const int *wanted,
-                         const volatile int *stop, MaasPlan **out, MaasError *err);
+                         MaasStop stop, MaasPlan **out, MaasError *err);
 void maas_plan_free(MaasPlan *plan); /* NULL is allowed */
 
 /* Whether the plan is one for such a call. */
