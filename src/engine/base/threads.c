@@ -23,7 +23,7 @@
 typedef struct Job {
     void (*fn)(void *arg, int64_t from, int64_t to);
     void *arg;
-    const volatile int *stop;
+    const MaasStop *stop;
     int64_t n, piece, n_pieces;
     atomic_int_fast64_t next; /* piece */
     int places;               /* for workers that may still join */
@@ -51,7 +51,7 @@ static void work_on(Job *job)
     while ((i = atomic_fetch_add_explicit(&job->next, 1, memory_order_relaxed)) < job->n_pieces) {
         int64_t from = i * job->piece, to = job->n - from < job->piece ? job->n : from + job->piece;
 
-        if (job->stop && *job->stop)
+        if (job->stop && maas_stop_raised(job->stop))
             return;
         job->fn(job->arg, from, to);
     }
@@ -149,13 +149,13 @@ static void share(Job *job, int workers)
 }
 
 bool maas_threads_run(int threads, int64_t n, int64_t grain, void (*fn)(void *arg, int64_t from, int64_t to),
-                      void *arg, const volatile int *stop)
+                      void *arg, const MaasStop *stop)
 {
     Job job = {.fn = fn, .arg = arg, .stop = stop, .n = n};
     int64_t pieces;
 
     if (n <= 0)
-        return !(stop && *stop);
+        return !(stop && maas_stop_raised(stop));
     if (threads > MAAS_MAX_THREADS)
         threads = MAAS_MAX_THREADS;
     if (threads < 1)
@@ -172,11 +172,11 @@ bool maas_threads_run(int threads, int64_t n, int64_t grain, void (*fn)(void *ar
         if (pthread_mutex_trylock(&pool.owner) == 0) {
             share(&job, threads - 1);
             pthread_mutex_unlock(&pool.owner);
-            return !(stop && *stop);
+            return !(stop && maas_stop_raised(stop));
         }
     }
     work_on(&job);
-    return !(stop && *stop);
+    return !(stop && maas_stop_raised(stop));
 }
 
 void maas_threads_end(void)

@@ -8,8 +8,7 @@
 #ifndef MAAS_BASE_THREADS_H
 #define MAAS_BASE_THREADS_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "status.h"
 
 #define MAAS_MAX_THREADS 256
 
@@ -20,7 +19,7 @@
  * inside fn, or while another thread uses the pool, runs on its own thread alone.
  */
 bool maas_threads_run(int threads, int64_t n, int64_t grain, void (*fn)(void *arg, int64_t from, int64_t to),
-                      void *arg, const volatile int *stop);
+                      void *arg, const MaasStop *stop);
 
 /* Ends the pool's threads; the next call that needs some makes new ones. */
 void maas_threads_end(void);

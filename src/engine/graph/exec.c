@@ -180,7 +180,7 @@ void *maas_state(MaasCtx *c, size_t bytes)
 MaasStatus maas_parallel(MaasCtx *c, int64_t n, int64_t grain, void (*fn)(void *arg, int64_t from, int64_t to),
                          void *arg)
 {
-    return maas_threads_run(c->run->threads, n, grain, fn, arg, c->run->stop) ? MAAS_OK : maas_stopped(c);
+    return maas_threads_run(c->run->threads, n, grain, fn, arg, &c->run->stop) ? MAAS_OK : maas_stopped(c);
 }
 
 /* ---- frames ---- */

@@ -93,12 +93,15 @@ static void stop_soon(void *arg, int64_t from, int64_t to)
 TEST(threads_stop)
 {
     for (int threads = 1; threads <= 4; threads += 3) {
+        MaasStop flags = {{NULL, NULL}};
+
+        flags.flags[threads == 1] = &stop; /* either flag will do */
         stop = 0;
         atomic_store(&calls, 0);
-        CHECK(!maas_threads_run(threads, N, 1, stop_soon, NULL, &stop));
+        CHECK(!maas_threads_run(threads, N, 1, stop_soon, NULL, &flags));
         CHECK(atomic_load(&calls) >= 3 && atomic_load(&calls) <= 3 + threads);
         atomic_store(&calls, 0);
-        CHECK(!maas_threads_run(threads, N, 1, stop_soon, NULL, &stop));
+        CHECK(!maas_threads_run(threads, N, 1, stop_soon, NULL, &flags));
         CHECK_INT(atomic_load(&calls), 0);
     }
 }
