@@ -200,8 +200,11 @@ static MaasStatus infer_squeeze(MaasInferCtx *c)
     if (maas_present(c, 1) && !list) {
         if (length > in->rank)
             return maas_infer_fail(c, MAAS_ERR_SHAPE, "%lld axes for a rank of %d", (long long)length, in->rank);
-        for (int i = 0; i < in->rank; i++)
+        for (int i = 0; i < in->rank; i++) {
+            if (length == in->rank)
+                MAAS_TRY(maas_infer_equal(c, "a size that is dropped", 1, in->dims[i]));
             dims[i] = MAAS_DIM_ANY;
+        }
         return maas_infer_out(c, 0, MAAS_UNDEFINED, length < 0 ? -1 : in->rank - (int)length, dims);
     }
     if (!list && !maas_dims_known(in->rank, in->dims))
