@@ -30,7 +30,14 @@ SELECT length(maas_tensor_data(array_fill(0.5::real, '{16000000}')::tensor));
 
 -- Memory is bounded.
 SET maas.memory_limit = '1MB';
-SELECT ('[' || repeat('1,', 1000000) || '1]')::tensor;
+DO $$
+DECLARE hint text;
+BEGIN
+    PERFORM ('[' || repeat('1,', 1000000) || '1]')::tensor;
+EXCEPTION WHEN program_limit_exceeded THEN
+    GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
+    RAISE NOTICE '% %', regexp_replace(SQLERRM, '\d+', 'N', 'g'), hint;
+END $$;
 RESET maas.memory_limit;
 SELECT maas_shape(('[' || repeat('1,', 1000000) || '1]')::tensor);
 SET maas.memory_limit = -1;

@@ -56,6 +56,7 @@ static void *fail_limit(const MaasMem *mem, size_t bytes, MaasError *err)
 {
     maas_fail(err, MAAS_ERR_LIMIT, "%zu bytes are asked for, %zu are in use and the limit is %zu", bytes, mem->used,
               mem->limit);
+    maas_error_hint(err, "Raise maas.memory_limit, or give less at once.");
     return NULL;
 }
 
