@@ -141,6 +141,18 @@ CREATE POLICY manage_insert ON maas.model_alias FOR INSERT WITH CHECK (maas.may(
 CREATE POLICY manage_update ON maas.model_alias FOR UPDATE USING (maas.may(model, 'manage'));
 CREATE POLICY manage_delete ON maas.model_alias FOR DELETE USING (maas.may(model, 'manage'));
 
+-- ---- answers that the planner keeps ----
+
+CREATE FUNCTION maas.rights_changed() RETURNS trigger LANGUAGE c AS 'MODULE_PATHNAME', 'maas_rights_changed';
+COMMENT ON FUNCTION maas.rights_changed() IS
+    'drops, in every session, plans that hold a prediction computed while planning';
+CREATE TRIGGER rights_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON maas.model
+    FOR EACH STATEMENT EXECUTE FUNCTION maas.rights_changed();
+CREATE TRIGGER rights_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON maas.model_version
+    FOR EACH STATEMENT EXECUTE FUNCTION maas.rights_changed();
+CREATE TRIGGER rights_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON maas.model_acl
+    FOR EACH STATEMENT EXECUTE FUNCTION maas.rights_changed();
+
 -- ---- dumps: the tables are the users' data ----
 
 SELECT pg_catalog.pg_extension_config_dump('maas.model', '');

@@ -10,6 +10,12 @@ CREATE FUNCTION maas_load(name text, model bytea, deploy boolean DEFAULT true, l
 COMMENT ON FUNCTION maas_load(text, bytea, boolean, text[], boolean) IS
     'loads an ONNX model, or the next version of it when the name exists, and returns the version; deploy => false holds it back for maas_deploy, labels names the classes, null_as_nan makes a NULL inside of an input NaN';
 
+CREATE FUNCTION maas_load(name text, model text, deploy boolean DEFAULT true, labels text[] DEFAULT NULL,
+        null_as_nan boolean DEFAULT false) RETURNS integer
+    LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 AS 'MODULE_PATHNAME', 'maas_load_text';
+COMMENT ON FUNCTION maas_load(text, text, boolean, text[], boolean) IS
+    'loads an ONNX model from bytes as text, ''\x08...'': for literals and parameters that have no type';
+
 CREATE FUNCTION maas_load(name text, object oid, deploy boolean DEFAULT true, labels text[] DEFAULT NULL,
         null_as_nan boolean DEFAULT false) RETURNS integer
     LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 AS 'MODULE_PATHNAME', 'maas_load_object';
@@ -71,6 +77,8 @@ DECLARE
     target CONSTANT bigint := maas.require(model, 'manage');
     version integer;
 BEGIN
+    -- Wait for a deployment that is under way.
+    PERFORM FROM maas.model m WHERE m.id = target FOR NO KEY UPDATE;
     UPDATE maas.model m SET deployed = m.previous[1], previous = m.previous[2:]
     WHERE m.id = target AND cardinality(m.previous) > 0
     RETURNING m.deployed INTO version;

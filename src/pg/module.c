@@ -12,6 +12,7 @@
 
 #include "border.h"
 #include "cache/session.h"
+#include "catalog/folding.h"
 #include "catalog/statement.h"
 
 PG_MODULE_MAGIC;
@@ -34,4 +35,5 @@ void _PG_init(void)
                             NULL);
     MarkGUCPrefixReserved("maas");
     StatementInit();
+    FoldingInit();
 }

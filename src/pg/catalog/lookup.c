@@ -14,6 +14,7 @@
 
 #include "access/parallel.h"
 #include "access/xact.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/array.h"
@@ -22,6 +23,7 @@
 #include "utils/snapmgr.h"
 
 #include "border.h"
+#include "folding.h"
 #include "lookup.h"
 #include "query.h"
 
@@ -231,15 +233,17 @@ static int QueryName(const AskedName *asked, MemoryContext context, ModelRef *re
     return found;
 }
 
-/* Asks again with the latest snapshot; a parallel query has none but its own. */
+/* Asks again with the latest snapshot.  A parallel query may not take one; that of the system catalogs will do. */
 static bool StillVisible(const ModelRef *ref)
 {
     Datum values[2] = {Int64GetDatum(ref->model), Int32GetDatum(ref->number)};
     bool visible;
 
-    if (IsInParallelMode())
-        return true;
-    PushActiveSnapshot(GetLatestSnapshot());
+    if (IsInParallelMode()) {
+        InvalidateCatalogSnapshot();
+        PushActiveSnapshot(GetCatalogSnapshot(RelationRelationId));
+    } else
+        PushActiveSnapshot(GetLatestSnapshot());
     CatalogConnect();
     visible = CatalogRead(&still_visible, values) > 0;
     SPI_finish();
@@ -297,7 +301,7 @@ const ModelRef *LookupContent(const FmgrInfo *flinfo, const uint8 *sha256)
     MemoryContext context;
     Datum values[1];
     bytea *hash;
-    bool found = false;
+    bool found = false, early = FoldingEarly();
 
     StatementNow(flinfo, &now);
     known = FindDecision(&now, true, (const char *)sha256, MODEL_SHA256_BYTES);
@@ -318,6 +322,8 @@ const ModelRef *LookupContent(const FmgrInfo *flinfo, const uint8 *sha256)
         ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
                         errmsg("there is no model with this SHA-256, or you have no right to use it"),
                         errhint("The view maas.versions lists the versions that you may use.")));
+    if (now.run == 0)
+        FoldingUsed(early);
     now.changes = StatementChanges();
     return KeepDecision(&now, true, (const char *)sha256, MODEL_SHA256_BYTES, context, &ref);
 }
@@ -390,6 +396,7 @@ void RequireRight(int64 model, const char *name, ModelRight right)
     if (privilege)
         ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
                         errmsg("permission denied to %s model \"%s\"", rights[right].what, name),
-                        errhint("Its owner can grant this with maas_grant('%s', role, '%s').", name, privilege)));
+                        errhint("Its owner can grant this with maas_grant(%s, role, '%s').",
+                                quote_literal_cstr(name), privilege)));
     ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("must be owner of model \"%s\"", name)));
 }

@@ -22,9 +22,26 @@
 
 #include "signature.h"
 
+#define MAX_TEXT 10000
+
 static void AppendText(StringInfo out, const char *text)
 {
     escape_json(out, BorderText(text ? text : "", text ? strlen(text) : 0));
+}
+
+/* Free text of any length, cut off where it would only fill the catalog. */
+static void AppendClipped(StringInfo out, const char *text)
+{
+    size_t length = strlen(text ? text : "");
+
+    if (length <= MAX_TEXT) {
+        AppendText(out, text);
+        return;
+    }
+    length = MAX_TEXT;
+    while (((unsigned char)text[length] & 0xc0) == 0x80)
+        length--; /* not within a character */
+    escape_json(out, psprintf("%s...", BorderText(text, length)));
 }
 
 /* "float", "sequence(float)", "map(int64,float)", "optional(sequence(float))" */
@@ -130,14 +147,14 @@ Datum SignatureMake(const MaasModelInfo *info)
     appendStringInfoString(&out, ", \"graph\": ");
     AppendText(&out, info->graph_name);
     appendStringInfoString(&out, ", \"doc\": ");
-    AppendText(&out, info->doc);
+    AppendClipped(&out, info->doc);
     appendStringInfoString(&out, ", \"metadata\": {");
     for (int i = 0; i < info->n_metadata; i++) {
         if (i > 0)
             appendStringInfoString(&out, ", ");
         AppendText(&out, info->metadata[2 * i]);
         appendStringInfoString(&out, ": ");
-        AppendText(&out, info->metadata[2 * i + 1]);
+        AppendClipped(&out, info->metadata[2 * i + 1]);
     }
     appendStringInfoString(&out, "}}");
     return DirectFunctionCall1(jsonb_in, CStringGetDatum(out.data));

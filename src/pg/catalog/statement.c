@@ -31,6 +31,7 @@
 #include "utils/rls.h"
 #include "utils/syscache.h"
 
+#include "folding.h"
 #include "statement.h"
 
 /* The pass of the executor that is running now, innermost first. */
@@ -51,6 +52,7 @@ static ExecutorFinish_hook_type next_finish;
 
 static void PassBegin(Pass *pass, QueryDesc *query)
 {
+    FoldingQueryBegins();
     pass->outer = current_pass;
     pass->query = query;
     pass->number = ++passes;

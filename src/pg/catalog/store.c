@@ -17,6 +17,7 @@
 #include "access/table.h"
 #include "catalog/pg_type.h"
 #include "common/cryptohash.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
@@ -99,27 +100,43 @@ static Datum MakeBytea(const void *bytes, size_t n_bytes)
     return PointerGetDatum(value);
 }
 
+static bool HasControl(const char *name)
+{
+    for (const char *c = name; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            return true;
+    return false;
+}
+
 int64 StoreLockModel(const char *name)
 {
     Datum values[1] = {CStringGetTextDatum(name)};
-    bool isnull, seen;
+    bool isnull, seen = true;
     int64 id = 0;
 
-    if (name[0] == '\0' || strchr(name, '@') || strlen(name) > 200)
+    if (name[0] == '\0' || strchr(name, '@') || HasControl(name) || pg_mbstrlen(name) > 200)
         ereport(ERROR, (errcode(ERRCODE_INVALID_NAME), errmsg("\"%s\" is not a name for a model", name),
-                        errdetail("A name has 1 to 200 characters and no @, which stands before a version.")));
+                        errdetail("A name has 1 to 200 characters, no control characters, and no @, which stands "
+                                  "before a version.")));
     CatalogConnect();
-    /* First look, then insert: adding a version needs no right to create models. */
-    if (CatalogRead(&see_model, values) == 0)
-        CatalogWrite(&insert_model, values, NULL);
-    if (CatalogWrite(&lock_model, values, NULL) > 0)
-        id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-    seen = id != 0 || CatalogRead(&see_model, values) > 0;
+    while (id == 0) {
+        /* First look, then insert: adding a version needs no right to create models. */
+        seen = CatalogWrite(&see_model, values, NULL) > 0;
+        if (!seen && CatalogWrite(&insert_model, values, NULL) == 0)
+            break; /* there is one that the caller does not see */
+        if (CatalogWrite(&lock_model, values, NULL) > 0)
+            id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+        else if (CatalogWrite(&see_model, values, NULL) > 0)
+            break; /* seen, but not to be changed */
+        /* Otherwise it was dropped while we waited for it: begin again. */
+        CHECK_FOR_INTERRUPTS();
+    }
     SPI_finish();
     if (id == 0 && seen)
-        ereport(ERROR,
-                (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied to change model \"%s\"", name),
-                 errhint("Its owner can grant this with maas_grant('%s', role, 'manage').", name)));
+        ereport(
+            ERROR,
+            (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied to change model \"%s\"", name),
+             errhint("Its owner can grant this with maas_grant(%s, role, 'manage').", quote_literal_cstr(name))));
     if (id == 0)
         ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
                         errmsg("the name \"%s\" is taken by a model of another role", name),

@@ -25,6 +25,7 @@
 #include "catalog/store.h"
 
 PG_FUNCTION_INFO_V1(maas_load);
+PG_FUNCTION_INFO_V1(maas_load_text);
 PG_FUNCTION_INFO_V1(maas_load_object);
 PG_FUNCTION_INFO_V1(maas_load_file);
 PG_FUNCTION_INFO_V1(maas_export);
@@ -117,6 +118,25 @@ Datum maas_load(PG_FUNCTION_ARGS)
 
     ReadLoadArgs(fcinfo, "bytes of a model", &args);
     model = PG_GETARG_BYTEA_PP(1);
+    return Load(&args, VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model), "bytea");
+}
+
+/* Takes a literal or a parameter that has no type: bytes as text, \x08... */
+Datum maas_load_text(PG_FUNCTION_ARGS)
+{
+    LoadArgs args;
+    char *hex;
+    bytea *model;
+
+    ReadLoadArgs(fcinfo, "bytes of a model", &args);
+    hex = text_to_cstring(PG_GETARG_TEXT_PP(1));
+    if (strncmp(hex, "\\x", 2) != 0)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+                        errmsg("the bytes of a model as text must begin with \\x"),
+                        errhint("To load a file of the server, use maas_load_file(name, path); a large object, "
+                                "maas_load(name, number::oid).")));
+    model = DatumGetByteaPP(DirectFunctionCall1(byteain, CStringGetDatum(hex)));
+    pfree(hex);
     return Load(&args, VARDATA_ANY(model), VARSIZE_ANY_EXHDR(model), "bytea");
 }
 

@@ -40,7 +40,7 @@ static void ReadNamed(ArrayType *names, ArrayType *values, Oid tensor, Named *na
     deconstruct_array(values, tensor, -1, false, TYPALIGN_DOUBLE, &named->values, &named->nulls, &n);
     if (n != named->n)
         ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-                        errmsg("there are %d names of inputs, but %d inputs", named->n, n)));
+                        errmsg("the arrays differ in length: names has %d, inputs %d", named->n, n)));
     named->names = palloc(sizeof(char *) * Max(n, 1));
     named->shown = palloc(sizeof(char *) * Max(n, 1));
     named->used = palloc0(sizeof(bool) * Max(n, 1));

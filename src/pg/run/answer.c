@@ -37,12 +37,10 @@ static void RequireOneExample(const Call *call, const char *function)
 
         if (value && value->kind == MAAS_KIND_TENSOR && port->rank > 0 && port->dims[0] < 0 &&
             value->tensor.rank > 0 && value->tensor.dims[0] != 1)
-            ereport(
-                ERROR,
-                (errcode(ERRCODE_DATATYPE_MISMATCH),
-                 errmsg("%s answers for one example, got input \"%s\" of shape %s", function,
-                        BorderTextForMessage(port->name, strlen(port->name)), Shape(&value->tensor)),
-                 errhint("maas_predict(model, tensor) returns the scores of a batch; unnest a batch for labels.")));
+            ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+                            errmsg("%s answers for one example, got input \"%s\" of shape %s", function,
+                                   BorderTextForMessage(port->name, strlen(port->name)), Shape(&value->tensor)),
+                            errhint("maas_predict(model, tensor) returns the scores of a batch.")));
     }
 }
 

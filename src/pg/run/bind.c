@@ -261,6 +261,29 @@ static void ArrayByElement(Call *call, int i, ArrayType *array, const char *plac
     view->data = data;
 }
 
+/* Converts to the input's type; a value that does not fit is named by its subscripts. */
+static void ConvertArray(Call *call, int i, ArrayType *array, const char *place, MaasTensor *view)
+{
+    MaasType wanted = call->info->inputs[i].type;
+    MaasError err;
+    MaasValue *value;
+
+    if (view->type == wanted || ClassOf(view->type) != CLASS_NUMBER || ClassOf(wanted) != CLASS_NUMBER)
+        return; /* BindConvert takes or refuses it */
+    if (maas_tensor_cast(view, wanted, true, &call->mem, &value, &err) == MAAS_OK) {
+        *view = value->tensor;
+        return;
+    }
+    for (int k = 0; err.status == MAAS_ERR_VALUE && k < view->count; k++) {
+        MaasTensor one = {.type = view->type, .count = 1};
+
+        one.data = (char *)view->data + k * maas_type_size(view->type);
+        BindConvert(call, &one, wanted, psprintf("element %s of the array for %s", Subscripts(array, k), place),
+                    &one);
+    }
+    CallThrow(call, &err);
+}
+
 void BindArrayView(Call *call, int i, ArrayType *array, const char *place, MaasTensor *view)
 {
     if (ARR_NDIM(array) == 0)
@@ -271,6 +294,7 @@ void BindArrayView(Call *call, int i, ArrayType *array, const char *place, MaasT
         ArrayByElement(call, i, array, place, view);
     else
         TensorView(DatumGetTensor(DirectFunctionCall1(maas_tensor_from_array, PointerGetDatum(array))), view);
+    ConvertArray(call, i, array, place, view);
 }
 
 void BindArray(Call *call, ArrayType *given)

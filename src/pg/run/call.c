@@ -43,7 +43,10 @@ void CallEnd(Call *call)
 
 void CallThrow(const Call *call, MaasError *err)
 {
-    if (err->status != MAAS_ERR_CANCEL)
+    /* "expects input ..." goes on the sentence that "model ..." begins. */
+    if (strncmp(err->message, "expects ", 8) == 0)
+        strlcpy(err->message, psprintf("model \"%s\" %s", call->ref->name, err->message), sizeof(err->message));
+    else if (err->status != MAAS_ERR_CANCEL)
         maas_error_prefix(err, "model \"%s\"", call->ref->name);
     BorderThrow(err);
 }

@@ -394,6 +394,8 @@ static void BindColumn(Call *call, int i, const RowPlan *plan, Datum value, bool
         view.type = ReadScalar(plan, i, value, port->type, room);
     view.count = 1;
     view.data = room;
+    /* Converted as a scalar, so that a failure names no place within it. */
+    BindConvert(call, &view, port->type, place, &view);
     /* One example: the leading dimension is added below, the others are 1. */
     view.rank = Max(port->rank - 1, 0);
     for (int d = 0; d < view.rank; d++)
