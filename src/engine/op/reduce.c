@@ -103,7 +103,7 @@ static Groups find_groups(const MaasCtx *c)
     }
     if (g.n % 2 == 0)
         g.sizes[g.n++] = 1;
-    if (g.n == 1) { /* nothing goes, but squares and the like are still taken */
+    if (g.n == 1) { /* nothing goes, but roots, squares and the like are still taken */
         g.sizes[1] = g.sizes[2] = 1;
         g.n = 3;
     }
@@ -204,18 +204,12 @@ static MaasType working_type(MaasType type, MaasReduce op, Finish how)
 static MaasStatus compute_reduce(MaasCtx *c, MaasReduce op, Finish how)
 {
     const MaasTensor *x = maas_in(c, 0), *y = maas_out(c, 0);
-    const MaasTensor *axes = maas_in(c, 1);
     const MaasType type = working_type(x->type, op, how);
     Groups g;
     void *in = x->data, *out = y->data;
 
     if (y->count == 0)
         return MAAS_OK;
-    if (c->attr[NOOP_WITH_EMPTY_AXES].i && !(axes && axes->count > 0)) {
-        if (x->count > 0)
-            memcpy(out, in, maas_tensor_bytes(x));
-        return MAAS_OK;
-    }
     g = find_groups(c);
     if (type == x->type) {
         MAAS_TRY(run_groups(c, op, type, in, out, g));

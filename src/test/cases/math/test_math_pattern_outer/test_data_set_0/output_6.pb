@@ -1,0 +1,1 @@
+JxpOf¿?©o¿Um¼Mç±>Mç±>pOf¿?©o¿Um¼2ÁŒ?c<4?pOf¿?©o¿Um¼Xû.>Xû.>pOf¿?©o¿Um¼2ÁŒ?c<4?pOf¿?©o¿Um¼2ÁŒ?c<4?pOf¿?©o¿Um¼ª§<ª§<

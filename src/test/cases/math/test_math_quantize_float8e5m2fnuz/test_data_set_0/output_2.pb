@@ -1,0 +1,2 @@
+
+J<IPRÉÞÚP\àÞÈJLPPÐONOÓÌOAQÍÊQÉÍÅØVÉÍPÖNÎÖPãjbððäfðåë³@@Â¹D?ÄHA
