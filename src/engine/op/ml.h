@@ -46,6 +46,9 @@ MaasStatus maas_ml_infer_post(const MaasInferCtx *c, const MaasAttr *attr);
 MaasMlPost maas_ml_post(const MaasAttr *attr); /* of an attribute that infer has passed */
 void maas_ml_transform(MaasMlPost post, double *scores, int64_t n);
 double maas_ml_logistic(double x);
+/* The scores of two classes from that of the second: LOGISTIC of -score and score, else (1 - score or -score) and
+ * score, which only PROBIT transforms. */
+void maas_ml_binary(MaasMlPost post, double score, bool complement, double *both);
 
 static inline bool maas_str_is(MaasStr s, const char *text)
 {

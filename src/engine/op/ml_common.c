@@ -150,6 +150,19 @@ void maas_ml_transform(MaasMlPost post, double *scores, int64_t n)
             scores[i] = probit(scores[i]);
 }
 
+void maas_ml_binary(MaasMlPost post, double score, bool complement, double *both)
+{
+    if (post == MAAS_ML_LOGISTIC) {
+        both[0] = maas_ml_logistic(-score);
+        both[1] = maas_ml_logistic(score);
+        return;
+    }
+    both[0] = complement ? 1 - score : -score;
+    both[1] = score;
+    if (post == MAAS_ML_PROBIT)
+        maas_ml_transform(post, both, 2);
+}
+
 /* ---- class labels ---- */
 
 MaasMlLabels maas_ml_labels(const MaasAttr *strings, const MaasAttr *ints)

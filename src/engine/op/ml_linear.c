@@ -64,26 +64,6 @@ static MaasStatus infer_classifier(MaasInferCtx *c)
     return maas_ml_infer_matrix(c, 1, MAAS_FLOAT, rows.n, labels.n == 2 ? 2 : m);
 }
 
-/* One score a row: the score of the second class when there are two. */
-static void binary_scores(MaasMlPost post, const MaasMlLabels *labels, double s, float *z)
-{
-    if (labels->n != 2) {
-        if (post == MAAS_ML_LOGISTIC || post == MAAS_ML_PROBIT)
-            maas_ml_transform(post, &s, 1);
-        z[0] = (float)s;
-    } else if (post == MAAS_ML_LOGISTIC) {
-        z[0] = (float)maas_ml_logistic(-s);
-        z[1] = (float)maas_ml_logistic(s);
-    } else {
-        double both[2] = {1 - s, s};
-
-        if (post == MAAS_ML_PROBIT)
-            maas_ml_transform(post, both, 2);
-        z[0] = (float)both[0];
-        z[1] = (float)both[1];
-    }
-}
-
 static MaasStatus compute_classifier(MaasCtx *c)
 {
     const MaasTensor *x = maas_in(c, 0);
@@ -93,7 +73,7 @@ static MaasStatus compute_classifier(MaasCtx *c)
     const int64_t m = classifier_rows(c->attr, labels.n, rows.f), width = labels.n == 2 ? 2 : m;
     MaasTensor *y = maas_out(c, 0), *z = maas_out(c, 1);
     float *scores = maas_scratch(c, (size_t)(rows.n * m), sizeof *scores);
-    double *row = maas_scratch(c, (size_t)m, sizeof *row);
+    double *row = maas_scratch(c, (size_t)m + 1, sizeof *row);
     MaasStatus status;
     const float *data = maas_ml_floats(c, x, &status);
 
@@ -110,12 +90,11 @@ static MaasStatus compute_classifier(MaasCtx *c)
             maas_ml_put_label(&labels, y, i, m > 1 ? maas_ml_argmax(row, m) : labels.n == 2 && s[0] > 0);
         if (!z)
             continue;
-        if (m == 1) {
-            binary_scores(post, &labels, s[0], MAAS_F32(z) + i * width);
-            continue;
-        }
-        maas_ml_transform(post, row, m);
-        for (int64_t j = 0; j < m; j++)
+        if (m == 1 && labels.n == 2)
+            maas_ml_binary(post, s[0], true, row);
+        else if (m > 1 || post == MAAS_ML_LOGISTIC || post == MAAS_ML_PROBIT)
+            maas_ml_transform(post, row, m);
+        for (int64_t j = 0; j < width; j++)
             MAAS_F32(z)[i * width + j] = (float)row[j];
     }
     return MAAS_OK;

@@ -170,9 +170,11 @@ static MaasStatus infer_dict_vectorizer(MaasInferCtx *c)
     if (x->key != MAAS_UNDEFINED && x->key != key)
         return maas_infer_fail(c, MAAS_ERR_TYPE, "the map's keys are %s, the vocabulary's %s",
                                maas_type_name(x->key), maas_type_name(key));
-    if (!x->elem || !maas_type_in(x->elem->type, DICT_VALUES))
+    if (!x->elem) /* while running: compute sees what the values are */
+        return maas_ml_infer_matrix(c, 0, MAAS_UNDEFINED, 1, words->n);
+    if (!maas_type_in(x->elem->type, DICT_VALUES))
         return maas_infer_fail(c, MAAS_ERR_TYPE, "the map's values are %s, expected int64, float, double or string",
-                               x->elem ? maas_type_name(x->elem->type) : "of unknown type");
+                               maas_type_name(x->elem->type));
     return maas_ml_infer_matrix(c, 0, x->elem->type, 1, words->n);
 }
 

@@ -299,13 +299,8 @@ static MaasStatus compute_svm_classifier(MaasCtx *c)
             maas_ml_put_label(&s.labels, y, i, label);
         if (z) {
             if (s.vectors > 0 && !s.proba && n <= 2) {
-                /* the one pair's score, transformed by nothing but PROBIT */
-                double score = n == 2 ? p[0] : 0;
-
-                p[0] = post == MAAS_ML_NONE ? -score : 1 - score;
-                p[1] = score;
-                if (post == MAAS_ML_PROBIT)
-                    maas_ml_transform(post, p, 2);
+                /* one pair: its score stands for the second class, as onnxruntime has it */
+                maas_ml_binary(post, n == 2 ? p[0] : 0, post != MAAS_ML_NONE, p);
             } else {
                 maas_ml_transform(post, p, m);
             }

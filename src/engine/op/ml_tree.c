@@ -432,15 +432,7 @@ static int64_t finish_binary(const MaasForest *f, MaasMlPost post, int64_t n_bas
         /* the score of the second class, whatever the number says */
         if (n_base == 1)
             score = maas_forest_add(f, score, base[0]);
-        if (post == MAAS_ML_LOGISTIC) {
-            s[0] = maas_ml_logistic(-score);
-            s[1] = maas_ml_logistic(score);
-        } else {
-            s[0] = f->positive ? maas_forest_add(f, 1, -score) : -score;
-            s[1] = score;
-            if (post == MAAS_ML_PROBIT)
-                maas_ml_transform(post, s, 2);
-        }
+        maas_ml_binary(post, score, f->positive, s);
     }
     second = f->positive ? score > 0.5 : score > 0;
     return second;

@@ -30,9 +30,14 @@ def type_of(value, elem_type=None):
     """The ONNX type of a numpy array, list (sequence), tuple (element type, array) or TensorProto."""
     if isinstance(value, onnx.TensorProto):
         return helper.make_tensor_type_proto(value.data_type, list(value.dims))
+    if isinstance(value, dict):
+        key, inner = next(iter(value.items()))
+        return helper.make_map_type_proto(TensorProto.STRING if isinstance(key, str) else TensorProto.INT64,
+                                          type_of(np.array(inner)))
     if isinstance(value, list):
         inner = type_of(value[0]) if value else helper.make_tensor_type_proto(elem_type or TensorProto.FLOAT, None)
-        inner.tensor_type.ClearField("shape")
+        if inner.HasField("tensor_type"):
+            inner.tensor_type.ClearField("shape")
         return helper.make_sequence_type_proto(inner)
     value = np.asarray(value)
     return helper.make_tensor_type_proto(elem_type or helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
@@ -42,9 +47,30 @@ def message(value):
     """The protobuf message of a value."""
     if isinstance(value, onnx.TensorProto):
         return value
+    if isinstance(value, dict):
+        return map_message(value)
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        sequence = onnx.SequenceProto(elem_type=onnx.SequenceProto.MAP)
+        sequence.map_values.extend(map_message(v) for v in value)
+        return sequence
     if isinstance(value, list):
         return numpy_helper.from_list(value)
     return numpy_helper.from_array(np.asarray(value))
+
+
+def map_message(value):
+    """The MapProto of a dict with text or integer keys."""
+    message = onnx.MapProto()
+    if isinstance(next(iter(value)), str):
+        message.key_type = TensorProto.STRING
+        message.string_keys.extend(k.encode() for k in value)
+    else:
+        message.key_type = TensorProto.INT64
+        message.keys.extend(value)
+    message.values.elem_type = onnx.SequenceProto.TENSOR
+    message.values.tensor_values.extend(
+        numpy_helper.from_array(np.float32(v) if type(v) is float else np.array(v)) for v in value.values())
+    return message
 
 
 def tensor(elem_type, dims, values):

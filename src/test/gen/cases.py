@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the cases below src/test/cases: cases.py [FAMILY ...].  Needs onnx and numpy."""
+"""Writes the cases below src/test/cases: cases.py [FAMILY ...].  Needs onnx and numpy, for ml.py onnxruntime too."""
 
 import glob
 import importlib.util

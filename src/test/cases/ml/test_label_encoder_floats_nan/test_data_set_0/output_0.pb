@@ -1,0 +1,1 @@
+2none2zero2x2_Unused

@@ -1,0 +1,1 @@
+2Hello2World2#2#2I2love2computer2science!2#2#2#2#2a12b222c3332#
