@@ -138,7 +138,7 @@ static MaasStatus compute_scatter_elements(MaasCtx *c)
     int axis = maas_axis(c->attr[SCATTER_AXIS].i, data->rank);
     int64_t at[MAAS_MAX_RANK] = {0}, steps[MAAS_MAX_RANK], offset = 0, axis_step;
 
-    if (data->count > 0 && out->data != data->data)
+    if (data->count > 0)
         memcpy(out->data, data->data, maas_tensor_bytes(data));
     if (indices->count == 0)
         return MAAS_OK;
@@ -230,7 +230,7 @@ static MaasStatus compute_scatter_nd(MaasCtx *c)
     Reduction r = reduction_of(&c->attr[0]);
     int64_t depth = indices->dims[indices->rank - 1], n = 1, inner = 1;
 
-    if (data->count > 0 && out->data != data->data)
+    if (data->count > 0)
         memcpy(out->data, data->data, maas_tensor_bytes(data));
     if (updates->count == 0)
         return MAAS_OK;
