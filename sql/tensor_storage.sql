@@ -40,8 +40,6 @@ EXCEPTION WHEN program_limit_exceeded THEN
 END $$;
 RESET maas.memory_limit;
 SELECT maas_shape(('[' || repeat('1,', 1000000) || '1]')::tensor);
-SET maas.memory_limit = -1;
-SET maas.no_such_setting = 1;
 
 -- A database of another encoding: strings of tensors stay UTF-8 inside.
 SELECT current_database() AS here \gset
