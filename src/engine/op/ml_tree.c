@@ -144,7 +144,9 @@ static int by_name(const void *a, const void *b)
 
 static const Name *find_name(const Name *names, int64_t n, int64_t tree, int64_t node)
 {
-    return bsearch(&(Name){.tree = tree, .node = node}, names, (size_t)n, sizeof *names, by_name);
+    const Name key = {.tree = tree, .node = node}; /* bsearch is a macro in newer C libraries: no commas inside */
+
+    return bsearch(&key, names, (size_t)n, sizeof *names, by_name);
 }
 
 static MaasStatus sort_names(MaasCtx *c, Name *names, int64_t n)
