@@ -47,6 +47,57 @@ typedef struct Wide {
         }                                                                                                          \
     }
 
+/* 4 x 4 and 2 x 2 elements in registers: what the vectoriser does not find by itself */
+typedef uint32_t Four __attribute__((vector_size(16), aligned(4), may_alias));
+typedef uint64_t Two __attribute__((vector_size(16), aligned(8), may_alias));
+
+static void transpose_4x4(const uint32_t *src, int64_t src_col, uint32_t *dst, int64_t dst_row)
+{
+    Four a = *(const Four *)src, b = *(const Four *)(src + src_col), c = *(const Four *)(src + 2 * src_col),
+         d = *(const Four *)(src + 3 * src_col);
+    Four ab0 = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab1 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    Four cd0 = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd1 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+
+    *(Four *)dst = __builtin_shufflevector(ab0, cd0, 0, 1, 4, 5);
+    *(Four *)(dst + dst_row) = __builtin_shufflevector(ab0, cd0, 2, 3, 6, 7);
+    *(Four *)(dst + 2 * dst_row) = __builtin_shufflevector(ab1, cd1, 0, 1, 4, 5);
+    *(Four *)(dst + 3 * dst_row) = __builtin_shufflevector(ab1, cd1, 2, 3, 6, 7);
+}
+
+static void transpose_2x2(const uint64_t *src, int64_t src_col, uint64_t *dst, int64_t dst_row)
+{
+    Two a = *(const Two *)src, b = *(const Two *)(src + src_col);
+
+    *(Two *)dst = __builtin_shufflevector(a, b, 0, 2);
+    *(Two *)(dst + dst_row) = __builtin_shufflevector(a, b, 1, 3);
+}
+
+/* dst (rows, cols) = the transpose of src (cols, rows), both contiguous in their last axis.  TILE rows at a time:
+ * they are the cache lines of src. */
+#define TRANSPOSE(T, NAME, BLOCK, N)                                                                               \
+    static void NAME(int64_t rows, int64_t cols, const T *src, int64_t src_col, T *dst, int64_t dst_row)           \
+    {                                                                                                              \
+        for (int64_t r0 = 0; r0 < rows; r0 += TILE) {                                                              \
+            int64_t r1 = r0 + TILE < rows ? r0 + TILE : rows, c = 0;                                               \
+                                                                                                                   \
+            for (; c + (N) <= cols; c += (N)) {                                                                    \
+                int64_t r = r0;                                                                                    \
+                                                                                                                   \
+                for (; r + (N) <= r1; r += (N))                                                                    \
+                    BLOCK(src + r + c * src_col, src_col, dst + r * dst_row + c, dst_row);                         \
+                for (; r < r1; r++)                                                                                \
+                    for (int64_t i = c; i < c + (N); i++)                                                          \
+                        dst[r * dst_row + i] = src[r + i * src_col];                                               \
+            }                                                                                                      \
+            for (; c < cols; c++)                                                                                  \
+                for (int64_t r = r0; r < r1; r++)                                                                  \
+                    dst[r * dst_row + c] = src[r + c * src_col];                                                   \
+        }                                                                                                          \
+    }
+
+TRANSPOSE(uint32_t, transpose_4, transpose_4x4, 4)
+TRANSPOSE(uint64_t, transpose_8, transpose_2x2, 2)
+
 MOVE(uint8_t, move_1)
 MOVE(uint16_t, move_2)
 MOVE(uint32_t, move_4)
@@ -65,10 +116,16 @@ void K(move_2d)(size_t size, int64_t rows, int64_t cols, const void *src, int64_
         move_2(rows, cols, src, src_row, src_col, dst, dst_row, dst_col);
         break;
     case 4:
-        move_4(rows, cols, src, src_row, src_col, dst, dst_row, dst_col);
+        if (src_row == 1 && dst_col == 1 && src_col != 1)
+            transpose_4(rows, cols, src, src_col, dst, dst_row);
+        else
+            move_4(rows, cols, src, src_row, src_col, dst, dst_row, dst_col);
         break;
     case 8:
-        move_8(rows, cols, src, src_row, src_col, dst, dst_row, dst_col);
+        if (src_row == 1 && dst_col == 1 && src_col != 1)
+            transpose_8(rows, cols, src, src_col, dst, dst_row);
+        else
+            move_8(rows, cols, src, src_row, src_col, dst, dst_row, dst_col);
         break;
     default:
         move_16(rows, cols, src, src_row, src_col, dst, dst_row, dst_col);
