@@ -45,6 +45,6 @@ void RequireRight(int64 model, const char *name, ModelRight right);
 int64 LookupModelId(const char *name);
 
 /* Throws that there is no such model, or none that the caller may use. */
-void ModelMissing(const char *name) pg_attribute_noreturn();
+pg_noreturn void ModelMissing(const char *name);
 
 #endif
