@@ -4,7 +4,6 @@
 #   make check-engine TESTS="json"    only those whose file or name contains a word
 #   make conformance                  the official ONNX cases and our own; every operator must have one that passes
 #   make conformance CASES=folder     those of another folder
-#   make fuzz TARGET=onnx_load SECONDS=1200   one of src/test/fuzz/*.c with libFuzzer (clang); findings go to build/fuzz/found
 #   make cases                        writes our own cases anew (src/test/gen/cases.py; needs onnx and numpy)
 
 TEST_SRC = $(wildcard src/test/engine/*.c)

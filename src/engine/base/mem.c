@@ -24,8 +24,8 @@
 typedef struct Header {
     void *raw;       /* the host's block */
     size_t total;    /* its size */
-    size_t capacity; /* bytes from the block's start to the end of raw */
-    size_t size;     /* bytes that were asked for */
+    size_t capacity; /* bytes that were asked for at first: slack is not used, since it depends on the address */
+    size_t size;     /* bytes that were asked for last */
 } Header;
 
 _Static_assert(sizeof(Header) <= ALIGN, "a header fits before an aligned block");
@@ -80,13 +80,13 @@ void *maas_alloc(MaasMem *mem, size_t bytes, MaasError *err)
     *header_of(block) = (Header){
         .raw = raw,
         .total = total,
-        .capacity = (size_t)((char *)raw + total - (char *)block),
+        .capacity = bytes,
         .size = bytes,
     };
     mem->used += total;
     if (mem->used > mem->peak)
         mem->peak = mem->used;
-    ASAN_POISON_MEMORY_REGION((char *)block + bytes, header_of(block)->capacity - bytes);
+    ASAN_POISON_MEMORY_REGION((char *)block + bytes, (size_t)((char *)raw + total - (char *)block) - bytes);
     return block;
 }
 
@@ -148,7 +148,7 @@ void maas_free(MaasMem *mem, void *block)
     if (!block)
         return;
     header = header_of(block);
-    ASAN_UNPOISON_MEMORY_REGION(block, header->capacity);
+    ASAN_UNPOISON_MEMORY_REGION(block, (size_t)((char *)header->raw + header->total - (char *)block));
     mem->used -= header->total;
     mem->host.free(mem->host.ctx, header->raw);
 }

@@ -1,9 +1,10 @@
 /*
  * number.c - reads and writes numbers without regard to the locale.
  *
- * Reading: up to 15 digits and a power of ten up to 22 are exact in float64, so that one multiplication or division
- * rounds correctly (Clinger 1990).  The rest goes to strtod, rewritten as an integer and an exponent: no radix
- * character, so that LC_NUMERIC has no say.
+ * Reading: up to 19 digits fit 64 bits, and powers of ten up to 27 are exact in an 80-bit long double, so that one
+ * multiplication or division gives the value but for its last bit; unless that bit could decide the rounding, it is
+ * the answer (Clinger 1990).  The rest goes to strtod, rewritten as an integer and an exponent: no radix character,
+ * so that LC_NUMERIC has no say.
  *
  * Writing: the fewest digits d such that the nearest d-digit decimal reads back.  6 digits survive float32 and 15
  * survive float64 (but for subnormals), so the search starts there and trailing zeros are dropped.
@@ -17,13 +18,19 @@
 
 #include "number.h"
 
-#define EXACT_POWER 22
+#define EXACT_POWER 22 /* of ten, in a double */
 #define MAX_DIGITS 800 /* more never decide the rounding of a float64, but for "not zero" */
 #define MAX_EXPONENT 100000
 
 static const double powers[EXACT_POWER + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                                1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                                1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+
+#define LONG_POWER 27 /* in a long double of 64 bits or more */
+
+static const long double long_powers[LONG_POWER + 1] = {
+    1e0L,  1e1L,  1e2L,  1e3L,  1e4L,  1e5L,  1e6L,  1e7L,  1e8L,  1e9L,  1e10L, 1e11L, 1e12L, 1e13L,
+    1e14L, 1e15L, 1e16L, 1e17L, 1e18L, 1e19L, 1e20L, 1e21L, 1e22L, 1e23L, 1e24L, 1e25L, 1e26L, 1e27L};
 
 static inline bool is_digit(char c)
 {
@@ -110,18 +117,68 @@ static void take_apart(const char *text, size_t length, Decimal *d)
     d->point = point > MAX_EXPONENT ? MAX_EXPONENT : point < -MAX_EXPONENT ? -MAX_EXPONENT : (int)point;
 }
 
-/* Whether a few digits and a small power of ten give the nearest float64 with one rounding. */
-static bool read_fast(const Decimal *d, double *value)
-{
-    int power = d->point - d->n;
-    uint64_t m = 0;
+/* A number of up to 19 digits: magnitude * 10^power. */
+typedef struct Short {
+    bool negative;
+    uint64_t magnitude;
+    int power;
+} Short;
 
-    if (d->n > 15 || power > EXACT_POWER || power < -EXACT_POWER)
-        return false;
-    for (int i = 0; i < d->n; i++)
-        m = m * 10 + (uint64_t)(d->digits[i] - '0');
-    *value = power < 0 ? (double)m / powers[-power] : (double)m * powers[power];
+/* Reads a number that has no more digits and no long exponent; false otherwise. */
+static bool read_short(const char *text, size_t length, Short *s)
+{
+    size_t i = 0;
+    int digits = 0, exponent = 0;
+    bool fraction = false, minus;
+
+    *s = (Short){.negative = length > 0 && text[0] == '-'};
+    if (length > 0 && (text[0] == '-' || text[0] == '+'))
+        i++;
+    for (; i < length && (is_digit(text[i]) || text[i] == '.'); i++) {
+        if (text[i] == '.') {
+            fraction = true;
+            continue;
+        }
+        digits += digits > 0 || text[i] != '0';
+        s->power -= fraction;
+        if (digits > 19 || s->power < -MAX_EXPONENT)
+            return false;
+        s->magnitude = s->magnitude * 10 + (uint64_t)(text[i] - '0');
+    }
+    if (i == length)
+        return true;
+    minus = text[++i] == '-';
+    if (text[i] == '-' || text[i] == '+')
+        i++;
+    for (; i < length; i++) {
+        exponent = exponent * 10 + (text[i] - '0');
+        if (exponent > MAX_EXPONENT)
+            return false;
+    }
+    s->power += minus ? -exponent : exponent;
     return true;
+}
+
+/* magnitude * 10^power, off by less than 2^-62 of itself; false when the power is too large. */
+static bool scale(uint64_t magnitude, int power, long double *value)
+{
+    if (power > LONG_POWER || power < -LONG_POWER || LDBL_MANT_DIG < 64)
+        return false;
+    *value = power < 0 ? (long double)magnitude / long_powers[-power] : (long double)magnitude * long_powers[power];
+    return true;
+}
+
+/* Rounds a value that may be off by its last bits; false when those could decide. */
+static bool round_double(long double value, double *out)
+{
+    *out = (double)(value * (1 - 0x1p-61L));
+    return *out == (double)(value * (1 + 0x1p-61L));
+}
+
+static bool round_float(long double value, float *out)
+{
+    *out = (float)(value * (1 - 0x1p-61L));
+    return *out == (float)(value * (1 + 0x1p-61L));
 }
 
 /* Writes the digits and the exponent for strtod and strtof. */
@@ -134,42 +191,52 @@ static void write_plain(const Decimal *d, char text[MAX_DIGITS + 16])
 double maas_number_double(const char *text, size_t length)
 {
     char plain[MAX_DIGITS + 16];
+    long double wide;
     double value;
     Decimal d;
+    Short s;
 
+    if (read_short(text, length, &s)) {
+        if (s.magnitude == 0)
+            return s.negative ? -0.0 : 0.0;
+        if (s.magnitude < (uint64_t)1 << 53 && s.power <= EXACT_POWER && s.power >= -EXACT_POWER) {
+            value = s.power < 0 ? (double)s.magnitude / powers[-s.power] : (double)s.magnitude * powers[s.power];
+            return s.negative ? -value : value;
+        }
+        if (scale(s.magnitude, s.power, &wide) && round_double(wide, &value))
+            return s.negative ? -value : value;
+    }
     take_apart(text, length, &d);
     if (d.n == 0)
-        value = 0;
-    else if (!read_fast(&d, &value)) {
-        write_plain(&d, plain);
-        value = strtod(plain, NULL);
-    }
+        return d.negative ? -0.0 : 0.0;
+    write_plain(&d, plain);
+    value = strtod(plain, NULL);
     return d.negative ? -value : value;
-}
-
-/* Rounds a float64 that may be off by its last bit; false when that bit could decide. */
-static bool narrow(double value, float *out)
-{
-    float low = (float)(value * (1 - 0x1p-51)), high = (float)(value * (1 + 0x1p-51));
-
-    *out = low;
-    return low == high;
 }
 
 float maas_number_float(const char *text, size_t length)
 {
     char plain[MAX_DIGITS + 16];
+    long double wide;
     float value;
-    double wide;
     Decimal d;
+    Short s;
 
+    if (read_short(text, length, &s)) {
+        if (s.magnitude == 0)
+            return s.negative ? -0.0f : 0.0f;
+        if (s.magnitude < 1 << 24 && s.power <= 0 && s.power >= -10) { /* both exact in float32 */
+            value = (float)s.magnitude / (float)powers[-s.power];
+            return s.negative ? -value : value;
+        }
+        if (scale(s.magnitude, s.power, &wide) && round_float(wide, &value))
+            return s.negative ? -value : value;
+    }
     take_apart(text, length, &d);
     if (d.n == 0)
-        value = 0;
-    else if (!read_fast(&d, &wide) || !narrow(wide, &value)) {
-        write_plain(&d, plain);
-        value = strtof(plain, NULL);
-    }
+        return d.negative ? -0.0f : 0.0f;
+    write_plain(&d, plain);
+    value = strtof(plain, NULL);
     return d.negative ? -value : value;
 }
 
@@ -177,7 +244,13 @@ bool maas_number_int(const char *text, size_t length, bool *negative, uint64_t *
 {
     Decimal d;
     uint64_t m = 0;
+    Short s;
 
+    if (read_short(text, length, &s) && s.power == 0 && s.magnitude <= INT64_MAX) {
+        *negative = s.negative && s.magnitude > 0;
+        *magnitude = s.magnitude;
+        return true;
+    }
     take_apart(text, length, &d);
     *negative = d.negative && d.n > 0;
     *magnitude = 0;
@@ -276,23 +349,6 @@ static int decimal_exponent(double value)
     return (int)floor((binary - 1) * 0.30102999566398120);
 }
 
-/* value as n digits by one exact power of ten; the caller checks that they read back. */
-static bool few_digits(double value, int n, int exponent, uint64_t *m)
-{
-    int power = n - 1 - exponent;
-
-    if (power > EXACT_POWER || power < -EXACT_POWER)
-        return false;
-    value = power < 0 ? value / powers[-power] : value * powers[power];
-    *m = (uint64_t)(value + 0.5);
-    return true;
-}
-
-static double many_digits(uint64_t m, int power)
-{
-    return power < 0 ? (double)m / powers[-power] : (double)m * powers[power];
-}
-
 size_t maas_print_uint(uint64_t value, char *text)
 {
     char reversed[24];
@@ -328,21 +384,86 @@ static size_t print_whole(double value, char *text)
     return maas_print_int((int64_t)value, text);
 }
 
-/* Decimals of up to 15 digits, without a search.  Returns the number of digits, 0: none. */
-static int fast_double(double value, char *digits, int *exponent)
+/*
+ * The n nearest digits of a positive value as an integer, the exponent of the first, and what was rounded away,
+ * from -0.5 to 0.5; false when only exact arithmetic can tell.  guess: the exponent or one less.
+ */
+static bool nearest_digits(double value, int n, int guess, uint64_t *m, int *exponent, double *rest)
 {
-    int guess = decimal_exponent(value);
-    uint64_t m;
+    for (*exponent = guess; *exponent <= guess + 1; ++*exponent) {
+        int power = n - 1 - *exponent;
+        long double scaled;
 
-    for (int e = guess; e <= guess + 1; e++) {
-        if (!few_digits(value, 15, e, &m) || m < UINT64_C(100000000000000) || m >= UINT64_C(1000000000000000))
+        if (power > LONG_POWER || power < -LONG_POWER || LDBL_MANT_DIG < 64)
+            return false;
+        scaled = power < 0 ? (long double)value / long_powers[-power] : (long double)value * long_powers[power];
+        if (scaled >= (long double)powers[n])
             continue;
-        if (many_digits(m, e - 14) != value)
+        *m = (uint64_t)(int64_t)scaled;
+        *rest = (double)(scaled - (long double)(int64_t)*m);
+        if (fabs(*rest - 0.5) < (n > 9 ? 0.01 : 1e-6)) /* 17 digits leave 7 bits of a long double's 64 */
+            return false;
+        if (*rest > 0.5) {
+            ++*m;
+            *rest -= 1;
+        }
+        return (double)*m >= powers[n - 1] && (double)*m < powers[n];
+    }
+    return false;
+}
+
+/* Whether digits * 10^power reads as value: 1 or 0, and -1 when only exact arithmetic can tell. */
+static int reads_back(uint64_t digits, int power, double value, bool single)
+{
+    double low, high, back;
+    long double wide;
+
+    if (!single)
+        return scale(digits, power, &wide) && round_double(wide, &back) ? back == value : -1;
+    if (power > EXACT_POWER || power < -EXACT_POWER)
+        return -1;
+    back = power < 0 ? (double)digits / powers[-power] : (double)digits * powers[power];
+    low = back * (1 - 0x1p-51);
+    high = back * (1 + 0x1p-51);
+    return (float)low == (float)high ? (float)low == (float)value : -1;
+}
+
+/* The fewest digits, from `from` to `to` of them, that read back to value, which `single` says is a float32.
+ * Returns how many, 0 when only exact arithmetic can tell. */
+static int shortest(double value, bool single, int from, int to, char *digits, int *exponent)
+{
+    uint64_t all, unit = 1;
+    double beyond;
+    int first;
+
+    if (!nearest_digits(value, to, decimal_exponent(value), &all, &first, &beyond))
+        return 0;
+    for (int n = from; n < to; n++)
+        unit *= 10;
+    for (int n = from; n <= to; n++, unit /= 10) {
+        uint64_t m = all / unit, rest = all % unit;
+        int good;
+
+        if (2 * rest == unit) { /* a tie but for what was rounded away before */
+            if (fabs(beyond) < 0.01)
+                return 0;
+            m += beyond > 0;
+        } else {
+            m += 2 * rest > unit;
+        }
+        good = reads_back(m, first - (n - 1), value, single);
+        if (good < 0)
             return 0;
-        *exponent = e;
-        for (int i = 14; i >= 0; i--, m /= 10)
+        if (good == 0)
+            continue;
+        *exponent = first;
+        if (m >= (uint64_t)powers[n]) { /* 9.99 has become 10.0 */
+            m /= 10;
+            ++*exponent;
+        }
+        for (int i = n - 1; i >= 0; i--, m /= 10)
             digits[i] = (char)('0' + m % 10);
-        return 15;
+        return n;
     }
     return 0;
 }
@@ -367,7 +488,7 @@ size_t maas_print_double(double value, char *text)
 
     if (magnitude < LARGE_INT && magnitude == floor(magnitude))
         return print_whole(value, text);
-    n = fast_double(magnitude, digits, &exponent);
+    n = shortest(magnitude, false, 15, 17, digits, &exponent);
     for (int wanted = magnitude < DBL_MIN ? 1 : 15; n == 0; wanted++) {
         int got, first;
 
@@ -382,33 +503,6 @@ size_t maas_print_double(double value, char *text)
     return lay_out(signbit(value), digits, n, exponent, text);
 }
 
-/* The same for a float32 whose digits a float64 computes: 6 to 9 of them. */
-static int fast_float(float value, char *digits, int *exponent)
-{
-    static const uint32_t lowest[] = {100000, 1000000, 10000000, 100000000, 1000000000};
-    int guess = decimal_exponent(value);
-
-    if (guess + 1 - 5 > EXACT_POWER || 8 - guess > EXACT_POWER)
-        return 0;
-    for (int n = 6; n <= 9; n++)
-        for (int e = guess; e <= guess + 1; e++) {
-            uint64_t m;
-            float back;
-
-            if (!few_digits(value, n, e, &m) || m < lowest[n - 6] || m >= lowest[n - 5])
-                continue;
-            if (!narrow(many_digits(m, e - (n - 1)), &back))
-                return 0; /* so close to a tie that only exact arithmetic can tell */
-            if (back != value)
-                continue;
-            *exponent = e;
-            for (int i = n - 1; i >= 0; i--, m /= 10)
-                digits[i] = (char)('0' + m % 10);
-            return n;
-        }
-    return 0;
-}
-
 size_t maas_print_float(float value, char *text)
 {
     char printed[64], digits[24];
@@ -417,7 +511,7 @@ size_t maas_print_float(float value, char *text)
 
     if (magnitude < LARGE_INT && magnitude == floorf(magnitude))
         return print_whole(value, text);
-    n = fast_float(magnitude, digits, &exponent);
+    n = shortest((double)magnitude, true, 6, 9, digits, &exponent);
     for (int wanted = magnitude < FLT_MIN ? 1 : 6; n == 0; wanted++) {
         int got, first;
 
