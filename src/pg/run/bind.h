@@ -38,7 +38,7 @@ void BindConvert(Call *call, const MaasTensor *given, MaasType type, const char 
 const char *BindPlace(const Call *call, int i);
 
 /* Throws that model expects input i of its shape, got this. */
-void BindShapeMismatch(const Call *call, int i, const char *got) pg_attribute_noreturn();
+pg_noreturn void BindShapeMismatch(const Call *call, int i, const char *got);
 
 /* numeric as an integer; false when it is none or too large. */
 bool BindNumericToInt64(Datum numeric, int64 *number);

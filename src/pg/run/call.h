@@ -42,7 +42,7 @@ void CallRun(Call *call, int n_wanted, const int *wanted);
 MaasTensor CallRunOne(Call *call, int wanted);
 
 /* Throws err as a failure of this model. */
-void CallThrow(const Call *call, MaasError *err) pg_attribute_noreturn();
+pg_noreturn void CallThrow(const Call *call, MaasError *err);
 
 #define CALL_CHECK(call, expression, err)                                                                          \
     do {                                                                                                           \
