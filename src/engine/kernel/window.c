@@ -84,6 +84,8 @@ static int64_t taps_inside(const MaasWindow *w, int axis, int64_t o, bool padded
 
 #define T float
 #define NAME(x) x##_f32
+#define READ
+#define WRITTEN
 #define REAL
 #define POOLED
 #define IS_NAN(v) ((v) != (v))
@@ -95,6 +97,8 @@ static int64_t taps_inside(const MaasWindow *w, int axis, int64_t o, bool padded
 
 #define T double
 #define NAME(x) x##_f64
+#define READ
+#define WRITTEN
 #define REAL
 #define POOLED
 #define IS_NAN(v) ((v) != (v))
@@ -106,6 +110,8 @@ static int64_t taps_inside(const MaasWindow *w, int axis, int64_t o, bool padded
 
 #define T uint8_t
 #define NAME(x) x##_u8
+#define READ
+#define WRITTEN
 #define POOLED
 #define IS_NAN(v) false
 #include "window.inc"
@@ -118,12 +124,15 @@ static int64_t taps_inside(const MaasWindow *w, int axis, int64_t o, bool padded
 
 #define T uint16_t
 #define NAME(x) x##_u16
+#define WRITTEN
 #include "window.inc"
 
 #define T uint32_t
 #define NAME(x) x##_u32
+#define WRITTEN
 #include "window.inc"
 
 #define T uint64_t
 #define NAME(x) x##_u64
+#define WRITTEN
 #include "window.inc"

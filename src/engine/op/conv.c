@@ -59,19 +59,25 @@ double maas_conv_cost(const MaasInferCtx *c, int iw)
     return cost;
 }
 
-void maas_conv_plan(const MaasAttr *attr, const MaasTensor *x, const MaasTensor *w, MaasConv *conv)
+void maas_conv_sizes(const MaasWindowAttrs *attrs, int64_t groups, const MaasTensor *x, const MaasTensor *w,
+                     MaasConv *conv)
 {
-    MaasWindowAttrs attrs = maas_window_attrs(attr);
-
-    maas_window_plan(&attrs, x->rank - 2, x->dims + 2, w->dims + 2, &conv->w);
+    maas_window_plan(attrs, x->rank - 2, x->dims + 2, w->dims + 2, &conv->w);
     conv->batch = x->dims[0];
-    conv->groups = attr[MAAS_CONV_GROUP].i;
+    conv->groups = groups;
     conv->channels = w->dims[1];
-    conv->filters = w->dims[0] / conv->groups;
+    conv->filters = w->dims[0] / groups;
     conv->taps = maas_window_taps(&conv->w);
     conv->inputs = maas_window_inputs(&conv->w);
     conv->outputs = maas_window_outputs(&conv->w);
     conv->depth = conv->channels * conv->taps;
+}
+
+void maas_conv_plan(const MaasAttr *attr, const MaasTensor *x, const MaasTensor *w, MaasConv *conv)
+{
+    MaasWindowAttrs attrs = maas_window_attrs(attr);
+
+    maas_conv_sizes(&attrs, attr[MAAS_CONV_GROUP].i, x, w, conv);
 }
 
 int64_t maas_conv_tile(int64_t depth, int64_t outputs)
@@ -131,9 +137,9 @@ static MaasStatus conv_group(MaasCtx *c, const MaasConv *v, const MaasTensor *x,
             int64_t rows = v->depth - r < MOST_ROWS ? v->depth - r : MOST_ROWS;
 
             if (y->type == MAAS_DOUBLE)
-                maas_kernel->im2col_f64(&v->w, at(x, from), v->inputs, r, r + rows, p, p + n, tile, n);
+                maas_kernel->im2col_f64(&v->w, at(x, from), 0, v->inputs, r, r + rows, p, p + n, tile, n);
             else
-                maas_kernel->im2col_f32(&v->w, at(x, from), v->inputs, r, r + rows, p, p + n, tile, n);
+                maas_kernel->im2col_f32(&v->w, at(x, from), 0, v->inputs, r, r + rows, p, p + n, tile, n);
             MAAS_TRY(maas_product(c, y->type, false, false, v->filters, n, rows, 1, at(w, filter + r), v->depth,
                                   tile, n, r ? 1 : beta, at(y, to + p), v->outputs));
         }

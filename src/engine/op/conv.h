@@ -21,6 +21,9 @@ typedef struct MaasConv {
     int64_t depth;                 /* channels * taps */
 } MaasConv;
 
+void maas_conv_sizes(const MaasWindowAttrs *attrs, int64_t groups, const MaasTensor *x, const MaasTensor *w,
+                     MaasConv *conv);
+/* The same from a record's attributes, group after those of the window. */
 void maas_conv_plan(const MaasAttr *attr, const MaasTensor *x, const MaasTensor *w, MaasConv *conv);
 /* Positions of the matrix of windows to make at a time, so that it stays within a few megabytes. */
 int64_t maas_conv_tile(int64_t depth, int64_t outputs);

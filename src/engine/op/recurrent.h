@@ -45,8 +45,8 @@ struct MaasRecurrent {
     void *h, *state;        /* (batch, hidden): hidden state, LSTM: cell state */
     void *extra;            /* (2, batch, hidden), working memory of a step */
     const int32_t *lengths; /* (batch) or NULL */
-    /* One step: gate (batch, gates * hidden) holds X W' and the biases; updates h (and state) of the first `live`
-     * examples that active() says are still running. */
+    /* One step: gate (batch, gates * hidden) holds X W' and the biases; updates h (and state) of the examples that
+     * maas_recurrent_active says are still running. */
     MaasStatus (*step)(MaasRecurrent *rec, void *gate, int64_t time);
     /* Whether the biases of gate g of R belong to the input side. */
     bool (*recurrent_bias_first)(const MaasRecurrent *rec, int gate);
