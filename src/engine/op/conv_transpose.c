@@ -44,7 +44,7 @@ static MaasStatus transposed_axis(const MaasInferCtx *c, const MaasAttr *attr, c
             size = 0;
     } else {
         room = natural > size ? natural - size : 0;
-        w->before[i] = lower ? room - room / 2 : room / 2;
+        w->before[i] = same && !lower ? room / 2 : room - room / 2; /* NOTSET counts as SAME_LOWER here */
         w->after[i] = room - w->before[i];
     }
     if (size < (w->out[i] == 0 ? 0 : 1))

@@ -76,7 +76,7 @@ void maas_activate(const MaasRecurrent *rec, int which, void *x, int64_t n)
     const MaasActivation *a = &rec->act[which];
     const float scale_in[2] = {a->beta, 0}, scale_out[2] = {a->alpha, 0}, p[2] = {a->alpha, a->beta};
 
-    if (rec->clip > 0) {
+    if (rec->clip > 0 && which < 2) {
         double low = -rec->clip, high = rec->clip;
         float low_f = (float)low, high_f = (float)high;
 

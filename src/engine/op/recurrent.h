@@ -57,7 +57,7 @@ static inline bool maas_recurrent_active(const MaasRecurrent *rec, int64_t examp
     return !rec->lengths || time < rec->lengths[example];
 }
 
-/* x = the activation of x, clipped before. */
+/* x = activation number `which` of x; gates are clipped before, the cell state (LSTM: 2) never is. */
 void maas_activate(const MaasRecurrent *rec, int which, void *x, int64_t n);
 /* Runs all directions. */
 MaasStatus maas_recurrent_run(MaasCtx *c, MaasRecurrent *rec, int n_activations, const char *const *defaults);
