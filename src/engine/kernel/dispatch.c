@@ -10,7 +10,8 @@ extern const MaasKernels maas_kernels_plain;
 const MaasKernels *maas_kernel = &maas_kernels_plain;
 
 #ifdef __x86_64__
-extern const MaasKernels maas_kernels_avx2, maas_kernels_avx512;
+extern const MaasKernels maas_kernels_avx2;
+extern const MaasKernels maas_kernels_avx512 __attribute__((weak)); /* not built for the sanitizers */
 
 static bool has_avx2(void)
 {
@@ -19,9 +20,9 @@ static bool has_avx2(void)
 
 static bool has_avx512(void)
 {
-    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512vnni");
+    return &maas_kernels_avx512 && has_avx2() && __builtin_cpu_supports("avx512f") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
 }
 #endif
 
