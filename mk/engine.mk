@@ -31,6 +31,8 @@ KERNEL_LEVELS += avx2
 # the sanitizers see the same source at two levels; the third would only cost time
 ifeq ($(CONFIG),release)
 KERNEL_LEVELS += avx512
+else
+ENGINE_CFLAGS += -DMAAS_NO_AVX512
 endif
 endif
 LEVEL_plain =
