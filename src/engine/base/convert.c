@@ -374,6 +374,36 @@ static bool fits_float(MaasType from, const void *x, MaasType to, const void *y)
     return isnan(before) ? isnan(after) : isinf(before) ? isinf(after) : isfinite(after);
 }
 
+/* Whether no infinity has come about; false also when that is not known. */
+static bool stays_finite(const double *x, const float *y, int64_t n)
+{
+    int bad = 0;
+
+    _Pragma("omp simd reduction(| : bad)") for (int64_t i = 0; i < n; i++) bad |=
+        (fabsf(y[i]) == INFINITY) & (fabs(x[i]) != INFINITY);
+    return !bad;
+}
+
+static bool is_signed_int(MaasType type)
+{
+    return maas_type_in(type, MAAS_T_SIGNED | MAAS_T(MAAS_INT4) | MAAS_T(MAAS_INT2));
+}
+
+/* A quick look at a piece: true when every element surely fits.  An integer that converts back to the same bytes is
+ * right, unless its sign has changed its meaning. */
+static bool all_fit(MaasType from, const void *x, MaasType to, const void *y, int64_t n)
+{
+    _Alignas(16) char back[PIECE * sizeof(double)];
+
+    if (from == MAAS_DOUBLE && to == MAAS_FLOAT)
+        return stays_finite(x, y, n);
+    if (!native[from] || !native[to] || maas_type_is_float(to) ||
+        (!maas_type_is_float(from) && is_signed_int(from) != is_signed_int(to)))
+        return false;
+    maas_convert(to, y, from, back, n, NULL);
+    return memcmp(x, back, (size_t)n * maas_type_size(from)) == 0;
+}
+
 int64_t maas_convert_exact(MaasType from, const void *x, MaasType to, void *y, int64_t n)
 {
     static const MaasCastRules no_saturation = {true, MAAS_ROUND_UP};
@@ -392,12 +422,16 @@ int64_t maas_convert_exact(MaasType from, const void *x, MaasType to, void *y, i
     to = part_of(to);
     if (from == to || from == MAAS_BOOL || to == MAAS_DOUBLE || (to == MAAS_FLOAT && !maas_type_is_float(from)))
         return n;
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; i < n; i += PIECE) {
+        int64_t end = n - i < PIECE ? n : i + PIECE;
         const char *xi = (const char *)x + (size_t)i * from_size;
         const char *yi = (const char *)y + (size_t)i * to_size;
 
-        if (to_int ? !fits_int(from, xi, range) : !fits_float(from, xi, to, yi))
-            return i;
+        if (maas_type_size(to) == to_size && all_fit(from, xi, to, yi, end - i))
+            continue;
+        for (int64_t j = i; j < end; j++, xi += from_size, yi += to_size)
+            if (to_int ? !fits_int(from, xi, range) : !fits_float(from, xi, to, yi))
+                return j;
     }
     return n;
 }

@@ -14,7 +14,7 @@
 #include "nested.h"
 
 #define MAX_NESTING 32          /* of sequences, maps and optionals */
-#define MAX_EMPTY_LISTS 1000000 /* that a tensor without elements may be written as */
+#define MAX_EMPTY_LISTS 100000 /* that a tensor without elements may be written as */
 
 /* ---- reading ---- */
 

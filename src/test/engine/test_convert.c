@@ -350,6 +350,38 @@ TEST(convert_exact)
     CHECK_INT(maas_convert_exact(MAAS_DOUBLE, list, MAAS_FLOAT, y, 5), 5);
 }
 
+/* The place of one bad element among many: the quick look at a piece must see it as the single element is seen. */
+TEST(convert_exact_long)
+{
+    enum { N = 1500 };
+    _Alignas(16) static uint8_t x[N * 8], y[N * 16], one[16];
+    static const MaasType froms[] = {MAAS_DOUBLE, MAAS_FLOAT, MAAS_INT64,  MAAS_UINT64,
+                                     MAAS_INT32,  MAAS_INT8,  MAAS_UINT16, MAAS_FLOAT16};
+    static const double values[] = {-1, 0.5, 300, 70000, 5e9, 1e19, -1e19, 1e39, NAN, INFINITY, -0.0, 7, 200};
+    uint64_t seed = 9;
+
+    for (int f = 0; f < COUNT(froms); f++)
+        for (int to = 1; to < MAAS_NTYPES; to++)
+            for (int v = 0; v < COUNT(values); v++) {
+                size_t size = maas_type_size(froms[f]);
+                int64_t at = (int64_t)(test_random(&seed) % N), got;
+                double ordinary = 1;
+                bool alone;
+
+                if (!maas_can_convert(froms[f], (MaasType)to) || (isnan(values[v]) && size == 1))
+                    continue;
+                for (int64_t i = 0; i < N; i++)
+                    maas_convert(MAAS_DOUBLE, i == at ? &values[v] : &ordinary, froms[f], x + (size_t)i * size, 1,
+                                 NULL);
+                alone = maas_convert_exact(froms[f], x + (size_t)at * size, (MaasType)to, one, 1) == 1;
+                got = maas_convert_exact(froms[f], x, (MaasType)to, y, N);
+                if (got != (alone ? N : at))
+                    test_fail(__FILE__, __LINE__, "%s %g to %s: the bad element is %d, expected %d",
+                              maas_type_name(froms[f]), values[v], maas_type_name((MaasType)to), (int)got,
+                              (int)(alone ? N : at));
+            }
+}
+
 static bool reads(const char *text, MaasType to, double expected, bool exact)
 {
     MaasError err;

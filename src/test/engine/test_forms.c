@@ -621,6 +621,9 @@ TEST(json_empty_lists)
     size_t length;
 
     test_host_init(&host, &mem);
+    NEED_OK(maas_value_new_tensor(&mem, MAAS_FLOAT, 3, (int64_t[]){1000, 1000, 0}, &value, &err));
+    CHECK_FAILS(maas_value_to_json(value, &mem, &json, &length, &err), MAAS_ERR_LIMIT, "too many empty lists");
+    maas_value_unref(value);
     NEED_OK(maas_value_new_tensor(&mem, MAAS_FLOAT, 2, (int64_t[]){INT64_C(1) << 50, 0}, &value, &err));
     CHECK_FAILS(maas_value_to_json(value, &mem, &json, &length, &err), MAAS_ERR_LIMIT, "too many empty lists");
     maas_value_unref(value);
