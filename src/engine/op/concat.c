@@ -31,6 +31,8 @@ static MaasStatus infer_concat(MaasInferCtx *c)
     int64_t dims[MAAS_MAX_RANK];
     int rank = -1, axis;
 
+    if (c->n_in < 1)
+        return maas_infer_fail(c, MAAS_ERR_FORMAT, "at least one input is expected");
     for (int k = 0; k < c->n_in; k++) {
         if (!c->in[k])
             return maas_infer_fail(c, MAAS_ERR_FORMAT, "input %d is missing", k);

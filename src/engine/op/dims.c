@@ -133,6 +133,21 @@ MaasStatus maas_infer_dtype(const MaasInferCtx *c, int64_t dtype, MaasTypeSet al
     return MAAS_OK;
 }
 
+MaasStatus maas_infer_indices(const MaasInferCtx *c, int i, const MaasInfo *data, int64_t depth,
+                              const int64_t *sizes)
+{
+    const MaasTensor *t = maas_known(c, i);
+
+    for (int64_t k = 0; t && !data->value && k < t->count; k++) {
+        int64_t index = maas_known_int(t, k), size = sizes[k % depth];
+
+        if (size >= 0 && (index >= size || index < -size))
+            return maas_infer_fail(c, MAAS_ERR_VALUE, "index %lld at place %lld is out of range [-%lld, %lld]",
+                                   (long long)index, (long long)k, (long long)size, (long long)size - 1);
+    }
+    return MAAS_OK;
+}
+
 MaasInfo *maas_infer_copy(MaasInferCtx *c, const MaasInfo *info)
 {
     MaasInfo *copy = maas_infer_alloc(c, sizeof *copy);

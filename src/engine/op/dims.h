@@ -47,6 +47,11 @@ MaasInfo *maas_infer_copy(MaasInferCtx *c, const MaasInfo *info);
  * optional stays one when src is what it may hold. */
 MaasStatus maas_infer_merge(MaasInferCtx *c, const char *what, MaasInfo *dst, const MaasInfo *src, bool *changed);
 
+/* Refuses constant indices that are out of range: input i, whose last axis holds `depth` numbers for the axes of
+ * `sizes`.  Only before `data` itself is known: then the computation checks them. */
+MaasStatus maas_infer_indices(const MaasInferCtx *c, int i, const MaasInfo *data, int64_t depth,
+                              const int64_t *sizes);
+
 /* Element i of a number tensor as double; 0 for types that are not numbers. */
 double maas_number_at(const MaasTensor *t, int64_t i);
 /* Element i of a number tensor as int64 (floats are cut, saturated; NaN becomes 0). */

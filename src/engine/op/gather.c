@@ -34,6 +34,7 @@ static MaasStatus infer_gather(MaasInferCtx *c)
     MAAS_TRY(maas_infer_axis(c, c->attr[0].i, data->rank, &axis));
     if (indices->rank < 0)
         return maas_infer_out(c, 0, MAAS_UNDEFINED, -1, NULL);
+    MAAS_TRY(maas_infer_indices(c, 1, data, 1, &data->dims[axis]));
     MAAS_TRY(maas_infer_rank(c, data->rank - 1 + indices->rank));
     for (int i = 0; i < axis; i++)
         dims[rank++] = data->dims[i];
@@ -117,6 +118,7 @@ static MaasStatus infer_gather_elements(MaasInferCtx *c)
     if (data->rank >= 0) {
         MAAS_TRY(maas_infer_axis(c, c->attr[0].i, data->rank, &axis));
         MAAS_TRY(maas_infer_want_rank(c, 1, data->rank));
+        MAAS_TRY(maas_infer_indices(c, 1, data, 1, &data->dims[axis]));
         for (int i = 0; i < data->rank && indices->rank >= 0; i++)
             if (i != axis && data->dims[i] >= 0 && indices->dims[i] > data->dims[i])
                 return maas_infer_fail(c, MAAS_ERR_SHAPE, "indices have size %lld on axis %d, data has %lld",
@@ -193,6 +195,7 @@ static MaasStatus infer_gather_nd(MaasInferCtx *c)
                                (long long)(data->rank - batch));
     for (int i = 0; i < batch; i++)
         MAAS_TRY(maas_infer_equal(c, "the batch sizes of data and indices", data->dims[i], indices->dims[i]));
+    MAAS_TRY(maas_infer_indices(c, 1, data, depth, &data->dims[batch]));
     MAAS_TRY(maas_infer_rank(c, indices->rank - 1 + data->rank - batch - depth));
     for (int i = 0; i < indices->rank - 1; i++)
         dims[rank++] = indices->dims[i];

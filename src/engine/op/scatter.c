@@ -122,6 +122,7 @@ static MaasStatus infer_scatter_elements(MaasInferCtx *c)
     if (data->rank >= 0) {
         MAAS_TRY(maas_infer_axis(c, c->attr[SCATTER_AXIS].i, data->rank, &axis));
         MAAS_TRY(maas_infer_want_rank(c, 1, data->rank));
+        MAAS_TRY(maas_infer_indices(c, 1, data, 1, &data->dims[axis]));
         for (int i = 0; i < data->rank && indices->rank >= 0; i++)
             if (i != axis && data->dims[i] >= 0 && indices->dims[i] > data->dims[i])
                 return maas_infer_fail(c, MAAS_ERR_SHAPE, "indices have size %lld on axis %d, data has %lld",
@@ -216,6 +217,7 @@ static MaasStatus infer_scatter_nd(MaasInferCtx *c)
     if (depth > data->rank)
         return maas_infer_fail(c, MAAS_ERR_SHAPE, "an index has %lld numbers, data has rank %d", (long long)depth,
                                data->rank);
+    MAAS_TRY(maas_infer_indices(c, 1, data, depth, data->dims));
     MAAS_TRY(maas_infer_want_rank(c, 2, head + data->rank - (int)depth));
     for (int i = 0; i < updates->rank; i++)
         MAAS_TRY(maas_infer_equal(c, "the size of updates",

@@ -256,12 +256,29 @@ const MaasOp maas_op_expand = {
 
 /* ---- Tile ---- */
 
-static MaasStatus adapt_tile(MaasGraph *graph, MaasNode *node, int version, MaasError *err)
+/* The form of opset 1 to 5: one axis, repeated `tiles` times, both as inputs of the data's type. */
+static MaasStatus infer_tile_axis(MaasInferCtx *c)
 {
-    if (version < 6)
-        return maas_adapt_fail(node, err, MAAS_ERR_UNSUPPORTED,
-                               "the form of opset 1 to 5 (tiles and axis as inputs) is not supported");
-    return MAAS_OK;
+    const MaasInfo *in = c->in[0];
+    const MaasTensor *tiles = maas_known(c, 1), *axis = maas_known(c, 2);
+    int64_t dims[MAAS_MAX_RANK], n;
+    int at;
+
+    MAAS_TRY(maas_infer_scalar(c, 1));
+    MAAS_TRY(maas_infer_scalar(c, 2));
+    if (in->rank < 0)
+        return maas_infer_out(c, 0, MAAS_UNDEFINED, -1, NULL);
+    memcpy(dims, in->dims, (size_t)in->rank * sizeof *dims);
+    for (int i = 0; i < in->rank && !(tiles && axis); i++)
+        dims[i] = MAAS_DIM_ANY;
+    if (tiles && axis) {
+        n = maas_int_at(tiles, 0);
+        MAAS_TRY(maas_infer_axis(c, maas_int_at(axis, 0), in->rank, &at));
+        if (n < 0)
+            return maas_infer_fail(c, MAAS_ERR_VALUE, "tiles is %lld", (long long)n);
+        MAAS_TRY(maas_infer_mul(c, dims[at], n, &dims[at]));
+    }
+    return maas_infer_out(c, 0, MAAS_UNDEFINED, in->rank, dims);
 }
 
 static MaasStatus infer_tile(MaasInferCtx *c)
@@ -271,6 +288,10 @@ static MaasStatus infer_tile(MaasInferCtx *c)
     int64_t dims[MAAS_MAX_RANK], length;
     int rank;
 
+    if (maas_present(c, 2))
+        return infer_tile_axis(c);
+    if (c->in[1]->type != MAAS_INT64)
+        return maas_infer_fail(c, MAAS_ERR_TYPE, "repeats is %s, expected int64", maas_type_name(c->in[1]->type));
     MAAS_TRY(maas_infer_vector(c, 1, &length));
     if (in->rank >= 0)
         MAAS_TRY(maas_infer_equal(c, "the number of repeats", in->rank, length));
@@ -336,9 +357,10 @@ const MaasOp maas_op_tile = {
     .name = "Tile",
     .first = 1,
     .since = 6,
-    .in = {{"input", MAAS_T_ANY, 'T', 0}, {"repeats", MAAS_T_I64, 0, 0}},
+    .in = {{"input", MAAS_T_ANY, 'T', 0},
+           {"repeats", MAAS_T_I64 | MAAS_T_FLOATS, 0, 0},
+           {"axis", MAAS_T_I64 | MAAS_T_FLOATS, 0, MAAS_OPTIONAL}},
     .out = {{"output", MAAS_T_ANY, 'T', 0}},
-    .adapt = adapt_tile,
     .infer = infer_tile,
     .compute = compute_tile,
 };

@@ -152,6 +152,7 @@ TEST(move_indices_out_of_range)
     REFUSES(MAAS_ERR_VALUE, "index 3 at place 1 is out of range [-3, 2]", "Gather", "", {"[1,2,3]", "int64:[0,3]"});
     REFUSES(MAAS_ERR_VALUE, "index -4 at place 0", "Gather", "", {"[1,2,3]", "int32:[-4]"});
     REFUSES(MAAS_ERR_VALUE, "index 3 at place 0", "Gather", "", {"const [1,2,3]", "const int64:[3]"});
+    REFUSES(MAAS_ERR_VALUE, "index 3 at place 0", "Gather", "", {"const [1,2,3]", "int64:[3]"});
     REFUSES(MAAS_ERR_VALUE, "index -9223372036854775808", "Gather", "",
             {"[1,2,3]", "int64:[-9223372036854775808]"});
     REFUSES(MAAS_ERR_VALUE, "out of range [-0, -1]", "Gather", "", {"float(0):[]", "int64:[0]"});

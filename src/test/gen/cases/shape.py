@@ -123,12 +123,16 @@ expect("shape_of_string", node("Shape", ["x"], ["y"], start=-1), [strings("a", "
 expect("tile_three_axes", node("Tile", ["x", "r"], ["y"]), [x.reshape(3, 2, 2), ints(2, 1, 3)],
        [np.tile(x.reshape(3, 2, 2), (2, 1, 3))])
 expect("tile_string", node("Tile", ["x", "r"], ["y"]), [strings("a", "b"), ints(2)], [strings("a", "b", "a", "b")])
+expect("tile_opset1", node("Tile", ["x", "n", "a"], ["y"]), [x, np.array(2, f32), np.array(1, f32)], [np.tile(x, (1, 2))],
+       opset=1)
 expect("tile_zero", node("Tile", ["x", "r"], ["y"]), [x, ints(0, 2)], [np.tile(x, (0, 2))])
 expect("expand_from_scalar", node("Expand", ["x", "s"], ["y"]), [np.array(3, np.int16), ints(2, 3)],
        [np.full((2, 3), 3, np.int16)])
 big = rng.standard_normal((33, 17, 5)).astype(f32)
 for k, perm in enumerate(([2, 1, 0], [1, 0, 2], [0, 2, 1], [2, 0, 1])):
     expect(f"transpose_tiles_{k}", node("Transpose", ["x"], ["y"], perm=perm), [big], [big.transpose(perm)])
+    expect(f"transpose_tiles_int64_{k}", node("Transpose", ["x"], ["y"], perm=perm), [(big * 9).astype(np.int64)],
+           [(big * 9).astype(np.int64).transpose(perm)])
 expect("transpose_string", node("Transpose", ["x"], ["y"]), [strings("a", "b", "c", "d").reshape(2, 2)],
        [strings("a", "c", "b", "d").reshape(2, 2)])
 c128 = (x + 1j * x).astype(np.complex128)
