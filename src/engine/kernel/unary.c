@@ -52,7 +52,6 @@ static inline double softplus_f64(double x)
     X(ROUND, round, rintf(x), rint(x))                                                                             \
     X(SQRT, sqrt, sqrtf(x), sqrt(x))                                                                               \
     X(RECIPROCAL, reciprocal, 1.0f / x, 1.0 / x)                                                                   \
-    X(EXP, exp, maas_expf(x), exp(x))                                                                              \
     X(LOG, log, maas_logf(x), log(x))                                                                              \
     X(TAN, tan, tanf(x), tan(x))                                                                                   \
     X(ASIN, asin, asinf(x), asin(x))                                                                               \
@@ -94,39 +93,41 @@ UNARY(is_nan_double, double, uint8_t, x != x)
 UNARY(is_inf_f32, float, uint8_t, (p0 != 0 && x == -INFINITY) || (p1 != 0 && x == INFINITY))
 UNARY(is_inf_double, double, uint8_t, (p0 != 0 && x == -INFINITY) || (p1 != 0 && x == INFINITY))
 
-/* ---- sine and cosine: blocks with large arguments go to libm ---- */
+/* ---- exponential, sine, cosine: blocks without large arguments take a shorter way ---- */
 
-#define SIN_BLOCK 512
+#define BLOCK 512
 
-static bool all_small(const float *x, int64_t n)
+/* Whether every |x| is at most limit; false when there is a NaN. */
+static bool all_within(const float *x, int64_t n, float limit)
 {
-    int large = 0;
+    int outside = 0;
 
-#pragma omp simd reduction(| : large)
+#pragma omp simd reduction(| : outside)
     for (int64_t i = 0; i < n; i++)
-        large |= !(maas_absf(x[i]) <= MAAS_SIN_MAX);
-    return !large;
+        outside |= !(maas_absf(x[i]) <= limit);
+    return !outside;
 }
 
-#define SINE(name, quarter, library)                                                                               \
+#define BY_BLOCK(name, limit, inner, outer)                                                                        \
     static void name(const void *xv, void *yv, int64_t n, const float *p)                                          \
     {                                                                                                              \
         (void)p;                                                                                                   \
-        for (int64_t at = 0; at < n; at += SIN_BLOCK) {                                                            \
+        for (int64_t at = 0; at < n; at += BLOCK) {                                                                \
             const float *x = (const float *)xv + at;                                                               \
             float *y = (float *)yv + at;                                                                           \
-            int64_t m = n - at < SIN_BLOCK ? n - at : SIN_BLOCK;                                                   \
+            int64_t m = n - at < BLOCK ? n - at : BLOCK;                                                           \
                                                                                                                    \
-            if (all_small(x, m)) {                                                                                 \
-                _Pragma("omp simd") for (int64_t i = 0; i < m; i++) y[i] = maas_sinf(x[i], quarter);               \
+            if (all_within(x, m, limit)) {                                                                         \
+                _Pragma("omp simd") for (int64_t i = 0; i < m; i++) y[i] = inner;                                  \
             } else {                                                                                               \
-                for (int64_t i = 0; i < m; i++)                                                                    \
-                    y[i] = library(x[i]);                                                                          \
+                _Pragma("omp simd") for (int64_t i = 0; i < m; i++) y[i] = outer;                                  \
             }                                                                                                      \
         }                                                                                                          \
     }
-SINE(sin_f32, 0, sinf)
-SINE(cos_f32, 1, cosf)
+BY_BLOCK(exp_f32, 87.0f, maas_exp_small(x[i]), maas_expf(x[i]))
+BY_BLOCK(sin_f32, MAAS_SIN_MAX, maas_sinf(x[i], 0), sinf(x[i]))
+BY_BLOCK(cos_f32, MAAS_SIN_MAX, maas_sinf(x[i], 1), cosf(x[i]))
+UNARY(exp_double, double, double, exp(x))
 UNARY(sin_double, double, double, sin(x))
 UNARY(cos_double, double, double, cos(x))
 
@@ -193,6 +194,8 @@ static MaasUnaryFn float_unary(MaasUnary op, bool is_double)
     case MAAS_UN_##NAME:                                                                                           \
         return is_double ? name##_double : name##_f32;
         FLOAT_UNARY(CASE)
+    case MAAS_UN_EXP:
+        return is_double ? exp_double : exp_f32;
     case MAAS_UN_SIN:
         return is_double ? sin_double : sin_f32;
     case MAAS_UN_COS:
