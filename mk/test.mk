@@ -8,10 +8,16 @@
 
 TEST_SRC = $(wildcard src/test/engine/*.c)
 TEST_OBJ = $(TEST_SRC:%.c=$(BUILD)/%.o)
--include $(TEST_OBJ:.o=.d) $(wildcard $(BUILD)/tool/*.d)
+# The fuzz targets are part of it, too, and run what they have found in the past.
+REPLAY_OBJ = $(patsubst src/test/fuzz/%.c,$(BUILD)/replay/%.o,$(wildcard src/test/fuzz/*.c))
+-include $(TEST_OBJ:.o=.d) $(REPLAY_OBJ:.o=.d) $(wildcard $(BUILD)/tool/*.d)
 
-$(BUILD)/engine_test: $(TEST_OBJ) $(ENGINE_LIB)
-	$(ENGINE_CC) $(ENGINE_CFLAGS) $(TEST_OBJ) $(ENGINE_LIBS) -o $@
+$(BUILD)/engine_test: $(TEST_OBJ) $(REPLAY_OBJ) $(ENGINE_LIB)
+	$(ENGINE_CC) $(ENGINE_CFLAGS) $(TEST_OBJ) $(REPLAY_OBJ) $(ENGINE_LIBS) -o $@
+
+$(BUILD)/replay/%.o: src/test/fuzz/%.c
+	@mkdir -p $(@D)
+	$(ENGINE_CC) $(ENGINE_CFLAGS) -DLLVMFuzzerTestOneInput=fuzz_$* -MMD -MP -c $< -o $@
 
 $(BUILD)/tool/%: src/test/tool/%.c $(ENGINE_LIB)
 	@mkdir -p $(@D)

@@ -124,8 +124,8 @@ static MaasStatus new_tensor(MaasMem *mem, MaasType type, int rank, const int64_
     *buffer = (MaasBuffer){.mem = mem, .bytes = bytes, .refs = 1, .data = (char *)buffer + BUFFER_HEADER};
     tensor.data = buffer->data;
     tensor.buffer = buffer;
-    if (type == MAAS_STRING && extra == 0)
-        memset(tensor.data, 0, bytes);
+    for (int64_t i = 0; type == MAAS_STRING && i < tensor.count; i++)
+        ((MaasStr *)tensor.data)[i] = (MaasStr){"", 0};
     value->tensor = tensor;
     *out = value;
     return MAAS_OK;

@@ -63,7 +63,7 @@ struct MaasValue {
 /* product of dims; false when a dimension is negative or the product overflows. */
 bool maas_count_dims(int rank, const int64_t *dims, int64_t *count);
 
-/* Makes a tensor with memory of its own (uninitialised; strings are zeroed); one reference. */
+/* Makes a tensor with memory of its own (uninitialised; strings are empty); one reference. */
 MaasStatus maas_value_new_tensor(MaasMem *mem, MaasType type, int rank, const int64_t *dims, MaasValue **out,
                                  MaasError *err);
 /* Makes a tensor value over foreign memory that outlives it. */

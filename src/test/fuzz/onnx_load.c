@@ -5,18 +5,13 @@
  * bounded, and the run is stopped after a while by the flag that it polls.
  */
 #include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "../../engine/maas.h"
+#include "fuzz.h"
 
-#define LIMIT ((size_t)64 << 20)
 #define STOP_AFTER 0.5 /* seconds */
 #define FREE_DIM 2
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static volatile int stop;
 static volatile double started; /* 0: nothing runs */
@@ -59,55 +54,61 @@ static MaasStatus make_input(const MaasPort *port, MaasMem *mem, MaasValue **out
     return status;
 }
 
-static void run(MaasModel *model, const MaasRunOptions *options, MaasError *err)
+/* Runs the model on `inputs`, which has room for them, and writes what comes out. */
+static MaasStatus run(MaasModel *model, const MaasRunOptions *options, MaasValue **inputs, const int *wanted,
+                      MaasError *err)
 {
     const MaasModelInfo *info = maas_model_info(model);
-    MaasValue **inputs = calloc((size_t)info->n_inputs + 1, sizeof *inputs);
-    int *wanted = calloc((size_t)info->n_outputs + 1, sizeof *wanted);
-    MaasResults *results = NULL;
+    MaasResults *results;
     MaasStatus status = MAAS_OK;
 
-    for (int i = 0; i < info->n_inputs && status == MAAS_OK; i++)
-        if (!info->inputs[i].optional)
-            status = make_input(&info->inputs[i], options->mem, &inputs[i], err);
-    for (int i = 0; i < info->n_outputs; i++)
-        wanted[i] = i;
-    if (status == MAAS_OK && maas_model_run(model, options, (const MaasValue *const *)inputs, info->n_outputs,
-                                            wanted, &results, err) == MAAS_OK) {
-        for (int i = 0; i < info->n_outputs; i++) {
-            size_t n;
-            void *bytes;
-            if (maas_value_to_onnx(maas_results_get(results, i), options->mem, &bytes, &n, err) == MAAS_OK)
-                maas_free(options->mem, bytes);
-        }
-        maas_results_free(results);
-    }
     for (int i = 0; i < info->n_inputs; i++)
-        maas_value_unref(inputs[i]);
-    free(inputs);
-    free(wanted);
+        if (!info->inputs[i].optional)
+            MAAS_TRY(make_input(&info->inputs[i], options->mem, &inputs[i], err));
+    MAAS_TRY(
+        maas_model_run(model, options, (const MaasValue *const *)inputs, info->n_outputs, wanted, &results, err));
+    for (int i = 0; i < info->n_outputs && status == MAAS_OK; i++) {
+        size_t n;
+        void *bytes;
+        status = maas_value_to_onnx(maas_results_get(results, i), options->mem, &bytes, &n, err);
+        if (status == MAAS_OK)
+            maas_free(options->mem, bytes);
+    }
+    maas_results_free(results);
+    return status;
+}
+
+static MaasStatus load_and_run(const uint8_t *data, size_t size, MaasMem *mem, MaasError *err)
+{
+    MaasRunOptions options = {.mem = mem, .stop = &stop, .threads = 1};
+    MaasModel *model;
+    MaasStatus status;
+
+    stop = 0;
+    started = now();
+    status = maas_model_load(data, size, &options, &model, err);
+    if (status == MAAS_OK) {
+        const MaasModelInfo *info = maas_model_info(model);
+        MaasValue **inputs = calloc((size_t)info->n_inputs + 1, sizeof *inputs);
+        int *wanted = calloc((size_t)info->n_outputs + 1, sizeof *wanted);
+        for (int i = 0; i < info->n_outputs; i++)
+            wanted[i] = i;
+        status = run(model, &options, inputs, wanted, err);
+        for (int i = 0; i < info->n_inputs; i++)
+            maas_value_unref(inputs[i]);
+        maas_model_free(model);
+        free(inputs);
+        free(wanted);
+    }
+    started = 0;
+    return status;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static pthread_t watcher;
-    MaasRunOptions options = {.stop = &stop, .threads = 1};
-    MaasModel *model;
-    MaasError err;
-    MaasMem mem;
 
     if (watcher == 0)
         pthread_create(&watcher, NULL, watch, NULL);
-    maas_mem_init(&mem, &maas_malloc_allocator, LIMIT);
-    options.mem = &mem;
-    stop = 0;
-    started = now();
-    if (maas_model_load(data, size, &options, &model, &err) == MAAS_OK) {
-        run(model, &options, &err);
-        maas_model_free(model);
-    }
-    started = 0;
-    if (mem.used != 0) /* a leak that the sanitizer would only see at the end */
-        abort();
-    return 0;
+    return fuzz_run(load_and_run, data, size);
 }

@@ -3,7 +3,8 @@
  *
  * A case is a folder with model.onnx and test_data_set_N/{input,output}_K.pb, as
  * ONNX's backend tests and Debian's libonnx-testdata have them; folders are
- * searched downwards.  Judged like ONNX's own runner: element types and shapes
+ * searched downwards; the light models of newer releases run, too, on the data
+ * that ONNX's runner makes for them.  Judged like ONNX's own runner: element types and shapes
  * must be equal, numbers within rtol 1e-3 and atol 1e-7 (data.json of the case
  * may say otherwise, bfloat16 has two units in the last place), strings equal.
  * Where an operator of the model is random, shapes and types count.
@@ -289,6 +290,7 @@ static void count_failing(MaasSlice op, void *arg)
 
 typedef struct Case {
     const char *folder;
+    const char *light; /* path of a model without data sets, less its ".onnx"; else NULL */
     Judge judge;
     bool random;
     MaasMem *mem;
@@ -296,15 +298,17 @@ typedef struct Case {
     const MaasModelInfo *info;
 } Case;
 
-/* Reads input_K.pb or output_K.pb for each port; values[k] stays NULL where there is no file. */
-static bool read_values(Case *c, int set, const char *what, int n, const MaasPort *ports, MaasValue **values)
+/* Reads one value for each port from files that format makes of a number; values[k] stays NULL where there is none.
+ */
+static bool read_values(Case *c, const char *folder, const char *what, int n, const MaasPort *ports,
+                        MaasValue **values)
 {
     MaasError err;
 
     for (int k = 0; k < n; k++) {
         char path[1200];
         Bytes file;
-        snprintf(path, sizeof path, "%s/test_data_set_%d/%s_%d.pb", c->folder, set, what, k);
+        snprintf(path, sizeof path, "%s%s_%d.pb", folder, what, k);
         if (!read_file(path, &file))
             continue;
         MaasStatus status = maas_value_from_onnx(ports[k].kind, file.data, file.size, c->mem, &values[k], &err);
@@ -315,6 +319,26 @@ static bool read_values(Case *c, int set, const char *what, int n, const MaasPor
         if (ports[k].kind == MAAS_KIND_TENSOR && ports[k].type == MAAS_BFLOAT16 &&
             values[k]->tensor.type == MAAS_UINT16)
             values[k]->tensor.type = MAAS_BFLOAT16;
+    }
+    return true;
+}
+
+/* What ONNX's runner feeds a light model: element i of n is i / n, free dimensions are 1. */
+static bool make_values(Case *c, int n, const MaasPort *ports, MaasValue **values)
+{
+    MaasError err;
+
+    for (int k = 0; k < n; k++) {
+        int64_t dims[MAAS_MAX_RANK];
+        if (ports[k].optional)
+            continue;
+        for (int d = 0; d < ports[k].rank; d++)
+            dims[d] = ports[k].dims[d] < 0 ? 1 : ports[k].dims[d];
+        if (ports[k].kind != MAAS_KIND_TENSOR || ports[k].type != MAAS_FLOAT || ports[k].rank < 0 ||
+            maas_value_new_tensor(c->mem, MAAS_FLOAT, ports[k].rank, dims, &values[k], &err) != MAAS_OK)
+            return differs(&c->judge, "no data can be made for input %s", ports[k].name);
+        for (int64_t i = 0; i < values[k]->tensor.count; i++)
+            MAAS_F32(&values[k]->tensor)[i] = (float)((double)i / (double)values[k]->tensor.count);
     }
     return true;
 }
@@ -342,12 +366,19 @@ static bool run_set(Case *c, int set)
     MaasValue *inputs[MAX_PORTS] = {0}, *expected[MAX_PORTS] = {0};
     MaasRunOptions options = {.mem = c->mem, .stop = &stop, .threads = 1};
     MaasResults *results = NULL;
+    char prefix[1200];
     int wanted[MAX_PORTS];
     MaasError err;
     bool ok;
 
-    ok = read_values(c, set, "input", c->info->n_inputs, c->info->inputs, inputs) &&
-         read_values(c, set, "output", c->info->n_outputs, c->info->outputs, expected);
+    if (c->light != NULL) {
+        snprintf(prefix, sizeof prefix, "%s_", c->light);
+        ok = make_values(c, c->info->n_inputs, c->info->inputs, inputs);
+    } else {
+        snprintf(prefix, sizeof prefix, "%s/test_data_set_%d/", c->folder, set);
+        ok = read_values(c, prefix, "input", c->info->n_inputs, c->info->inputs, inputs);
+    }
+    ok = ok && read_values(c, prefix, "output", c->info->n_outputs, c->info->outputs, expected);
     for (int k = 0; k < c->info->n_outputs; k++)
         wanted[k] = k;
     /* twice: the second time with the plan and the workspace of the first */
@@ -374,6 +405,8 @@ static bool run_sets(Case *c)
     c->info = maas_model_info(c->model);
     if (c->info->n_inputs > MAX_PORTS || c->info->n_outputs > MAX_PORTS)
         return differs(&c->judge, "too many inputs or outputs");
+    if (c->light != NULL)
+        return run_set(c, 0);
     for (;; set++) {
         char path[1200];
         struct stat st;
@@ -462,13 +495,15 @@ static Exception *find_exception(const char *name)
     return NULL;
 }
 
-static void on_case(const char *folder, const Bytes *model)
+/* light: see Case. */
+static void on_case(const char *folder, const Bytes *model, const char *light)
 {
     char why[sizeof((MaasError *)0)->message + 128] = "";
     const char *name = strrchr(folder, '/') != NULL ? strrchr(folder, '/') + 1 : folder;
     bool used[MAX_OPS] = {false}, matches = g.op == NULL, ok;
     Exception *exception = find_exception(name);
-    Case c = {.folder = folder, .judge = {.rtol = 1e-3, .atol = 1e-7, .why = why, .size = sizeof why}};
+    Case c = {
+        .folder = folder, .light = light, .judge = {.rtol = 1e-3, .atol = 1e-7, .why = why, .size = sizeof why}};
     MaasMem mem;
 
     if (g.op != NULL)
@@ -513,6 +548,29 @@ static int visible(const struct dirent *entry)
     return entry->d_name[0] != '.' && strncmp(entry->d_name, "test_data_set", 13) != 0;
 }
 
+/* real/test_NAME has no model but may say that it is ../../light/light_NAME.onnx. */
+static bool find_light(const char *folder, char *path, size_t size, Bytes *model)
+{
+    char json[1200], *name, *end;
+    Bytes file;
+    bool found = false;
+
+    snprintf(json, sizeof json, "%s/data.json", folder);
+    if (!read_file(json, &file))
+        return false;
+    file.data = realloc(file.data, file.size + 1);
+    file.data[file.size] = '\0';
+    name = strstr(file.data, "/light/light_");
+    end = name != NULL ? strstr(name, ".onnx") : NULL;
+    if (end != NULL) {
+        snprintf(path, size, "%s/../..%.*s.onnx", folder, (int)(end - name), name);
+        found = read_file(path, model);
+        path[strlen(path) - strlen(".onnx")] = '\0';
+    }
+    free(file.data);
+    return found;
+}
+
 static void walk(const char *folder, int depth)
 {
     struct dirent **entries;
@@ -521,9 +579,10 @@ static void walk(const char *folder, int depth)
     int n;
 
     snprintf(path, sizeof path, "%s/model.onnx", folder);
-    if (read_file(path, &model)) {
+    bool whole = read_file(path, &model);
+    if (whole || find_light(folder, path, sizeof path, &model)) {
         if (g.filter == NULL || strstr(folder, g.filter) != NULL)
-            on_case(folder, &model);
+            on_case(folder, &model, whole ? NULL : path);
         free(model.data);
         return;
     }
