@@ -33,6 +33,11 @@ CREATE FUNCTION maas_export(model text) RETURNS bytea
 COMMENT ON FUNCTION maas_export(text) IS
     'the ONNX bytes of a model as they were loaded; needs the right download';
 
+CREATE FUNCTION maas_export_object(model text) RETURNS oid
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE COST 100000 AS 'MODULE_PATHNAME', 'maas_export_object';
+COMMENT ON FUNCTION maas_export_object(text) IS
+    'a new large object with the ONNX bytes of a model, of any size; needs the right download';
+
 -- ---- what the functions below build on ----
 
 CREATE FUNCTION maas.resolve(model text, OUT id bigint, OUT number integer) RETURNS record

@@ -29,6 +29,7 @@ PG_FUNCTION_INFO_V1(maas_load_text);
 PG_FUNCTION_INFO_V1(maas_load_object);
 PG_FUNCTION_INFO_V1(maas_load_file);
 PG_FUNCTION_INFO_V1(maas_export);
+PG_FUNCTION_INFO_V1(maas_export_object);
 PG_FUNCTION_INFO_V1(maas_resolve);
 PG_FUNCTION_INFO_V1(maas_require);
 
@@ -206,20 +207,28 @@ Datum maas_load_file(PG_FUNCTION_ARGS)
 
 /* ---- export ---- */
 
+/* The version that the name asks for, when the caller may download it. */
+static ModelRef LookupExport(const text *name)
+{
+    ModelRef ref = *LookupModel(NULL, VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
+
+    ref.name = pstrdup(ref.name); /* RequireRight runs SQL */
+    RequireRight(ref.model, ref.name, MODEL_DOWNLOAD);
+    return ref;
+}
+
 Datum maas_export(PG_FUNCTION_ARGS)
 {
-    text *name = PG_GETARG_TEXT_PP(0);
-    ModelRef ref = *LookupModel(NULL, VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
+    ModelRef ref = LookupExport(PG_GETARG_TEXT_PP(0));
     MemoryContext context;
     void *bytes;
     bytea *result;
 
-    ref.name = pstrdup(ref.name); /* RequireRight runs SQL */
-    RequireRight(ref.model, ref.name, MODEL_DOWNLOAD);
     if (ref.size > (int64)(MaxAllocSize - VARHDRSZ))
         ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
                         errmsg("model \"%s\" version %d has " INT64_FORMAT " bytes, more than a bytea can hold",
-                               ref.name, ref.number, ref.size)));
+                               ref.name, ref.number, ref.size),
+                        errhint("maas_export_object(model) writes it into a large object.")));
     context = AllocSetContextCreate(CurrentMemoryContext, "maas model bytes", ALLOCSET_SMALL_SIZES);
     bytes = StoreRead(&ref, context);
     result = palloc(VARHDRSZ + ref.size);
@@ -227,6 +236,27 @@ Datum maas_export(PG_FUNCTION_ARGS)
     memcpy(VARDATA(result), bytes, ref.size);
     MemoryContextDelete(context);
     PG_RETURN_BYTEA_P(result);
+}
+
+/* Writes through the server's own functions, which make the caller its owner. */
+Datum maas_export_object(PG_FUNCTION_ARGS)
+{
+    ModelRef ref = LookupExport(PG_GETARG_TEXT_PP(0));
+    MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "maas model bytes", ALLOCSET_SMALL_SIZES);
+    const char *bytes = StoreRead(&ref, context);
+    Datum object = DirectFunctionCall1(be_lo_create, ObjectIdGetDatum(InvalidOid));
+    bytea *piece = palloc(VARHDRSZ + READ_BYTES);
+
+    for (int64 at = 0; at < ref.size; at += READ_BYTES) {
+        size_t n = Min(ref.size - at, READ_BYTES);
+
+        SET_VARSIZE(piece, VARHDRSZ + n);
+        memcpy(VARDATA(piece), bytes + at, n);
+        DirectFunctionCall3(be_lo_put, object, Int64GetDatum(at), PointerGetDatum(piece));
+        CHECK_FOR_INTERRUPTS();
+    }
+    MemoryContextDelete(context);
+    PG_RETURN_DATUM(object);
 }
 
 /* ---- for the SQL functions ---- */
