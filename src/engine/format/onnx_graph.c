@@ -146,6 +146,33 @@ MaasStatus maas_onnx_value_message(Import *im, MaasSlice bytes, MaasSlice *name,
 
 /* ---- building ---- */
 
+/* Checks that a default is what its input declares. */
+static MaasStatus check_default(Import *im, const char *name, const MaasInfo *info, const MaasTensor *value)
+{
+    char declared[256], given[256];
+    bool fits = info->rank < 0 || info->rank == value->rank;
+
+    if (info->kind == MAAS_KIND_UNKNOWN)
+        return MAAS_OK;
+    if (info->kind != MAAS_KIND_TENSOR || info->type != value->type)
+        return maas_fail(im->err, MAAS_ERR_TYPE, "input \"%s\" is declared as %s and has a default of type %s",
+                         name, maas_type_name(info->type), maas_type_name(value->type));
+    for (int i = 0; fits && i < info->rank; i++)
+        fits = info->dims[i] < 0 || info->dims[i] == value->dims[i];
+    if (!fits)
+        return maas_fail(im->err, MAAS_ERR_SHAPE, "input \"%s\" is declared as %s and has a default of shape %s",
+                         name, maas_dims_text(info->rank, info->dims, NULL, declared, sizeof declared),
+                         maas_dims_text(value->rank, value->dims, NULL, given, sizeof given));
+    return MAAS_OK;
+}
+
+/* Before IR version 4 a model had to list its initialisers as inputs, too: there they are constants. */
+static bool is_plain_constant(const Import *im, const Scope *scope, MaasSlice name)
+{
+    const int *edge = maas_names_find(&scope->names, name);
+    return im->model->ir_version < 4 && edge != NULL && scope->graph->edges[*edge].role == MAAS_ROLE_CONSTANT;
+}
+
 static MaasStatus add_inputs(Import *im, Scope *scope, const GraphMsg *msg)
 {
     MaasGraph *graph = scope->graph;
@@ -153,10 +180,18 @@ static MaasStatus add_inputs(Import *im, Scope *scope, const GraphMsg *msg)
     const char *text;
     int edge;
 
+    graph->inputs = maas_arena_array(im->arena, (size_t)msg->inputs.n, sizeof *graph->inputs, im->err);
+    if (graph->inputs == NULL)
+        return im->err->status;
     for (int i = 0; i < msg->inputs.n; i++) {
         MaasInfo info = {.rank = -1};
         MAAS_TRY(maas_onnx_value_message(im, msg->inputs.items[i], &name, &type));
         MAAS_TRY(maas_onnx_type(im, type, &info));
+        if (is_plain_constant(im, scope, name)) {
+            const MaasEdge *constant = &graph->edges[*maas_names_find(&scope->names, name)];
+            MAAS_TRY(check_default(im, constant->name, &info, &constant->constant->tensor));
+            continue;
+        }
         if (graph->parent == NULL && im->n_bad_types == 0 &&
             (info.kind == MAAS_KIND_UNKNOWN || (info.kind == MAAS_KIND_TENSOR && info.type == MAAS_UNDEFINED)))
             return maas_fail(im->err, MAAS_ERR_FORMAT, "the model declares no type for its input \"%.*s\"",
@@ -168,29 +203,8 @@ static MaasStatus add_inputs(Import *im, Scope *scope, const GraphMsg *msg)
         graph->edges[edge].info = info;
         graph->edges[edge].declared = info.kind != MAAS_KIND_UNKNOWN;
         MAAS_TRY(maas_onnx_define(im, scope, name, edge));
+        graph->inputs[graph->n_inputs++] = edge;
     }
-    graph->n_inputs = msg->inputs.n;
-    return MAAS_OK;
-}
-
-/* Checks that a default is what its input declares. */
-static MaasStatus check_default(Import *im, const MaasEdge *edge, const MaasTensor *value)
-{
-    char declared[256], given[256];
-    bool fits = edge->info.rank < 0 || edge->info.rank == value->rank;
-
-    if (!edge->declared)
-        return MAAS_OK;
-    if (edge->info.kind != MAAS_KIND_TENSOR || edge->info.type != value->type)
-        return maas_fail(im->err, MAAS_ERR_TYPE, "input \"%s\" is declared as %s and has a default of type %s",
-                         edge->name, maas_type_name(edge->info.type), maas_type_name(value->type));
-    for (int i = 0; fits && i < edge->info.rank; i++)
-        fits = edge->info.dims[i] < 0 || edge->info.dims[i] == value->dims[i];
-    if (!fits)
-        return maas_fail(im->err, MAAS_ERR_SHAPE, "input \"%s\" is declared as %s and has a default of shape %s",
-                         edge->name,
-                         maas_dims_text(edge->info.rank, edge->info.dims, NULL, declared, sizeof declared),
-                         maas_dims_text(value->rank, value->dims, NULL, given, sizeof given));
     return MAAS_OK;
 }
 
@@ -205,7 +219,7 @@ static MaasStatus add_initializer(Import *im, Scope *scope, MaasSlice name, Maas
     im->model->n_parameters += value->tensor.count;
     if (input != NULL && graph->edges[*input].role == MAAS_ROLE_INPUT && graph->edges[*input].constant == NULL) {
         graph->edges[*input].constant = value;
-        return check_default(im, &graph->edges[*input], &value->tensor);
+        return check_default(im, graph->edges[*input].name, &graph->edges[*input].info, &value->tensor);
     }
     text = maas_onnx_text(im, name);
     if (text == NULL) {
@@ -235,18 +249,19 @@ static MaasStatus add_initializers(Import *im, Scope *scope, const GraphMsg *msg
     return MAAS_OK;
 }
 
-/* Lists the inputs; in the main graph those with a default come last. */
-static MaasStatus list_inputs(Import *im, MaasGraph *graph, int n)
+/* Puts the main graph's inputs that have a default last. */
+static MaasStatus sort_inputs(Import *im, MaasGraph *graph)
 {
+    int *sorted = maas_arena_array(im->arena, (size_t)graph->n_inputs, sizeof *sorted, im->err);
     int at = 0;
 
-    graph->inputs = maas_arena_array(im->arena, (size_t)n, sizeof *graph->inputs, im->err);
-    if (graph->inputs == NULL)
+    if (sorted == NULL)
         return im->err->status;
     for (int round = 0; round < 2; round++)
-        for (int i = 0; i < n; i++)
-            if ((graph->parent == NULL && graph->edges[i].constant != NULL) == (round == 1))
-                graph->inputs[at++] = i;
+        for (int i = 0; i < graph->n_inputs; i++)
+            if ((graph->parent == NULL && graph->edges[graph->inputs[i]].constant != NULL) == (round == 1))
+                sorted[at++] = graph->inputs[i];
+    graph->inputs = sorted;
     return MAAS_OK;
 }
 
@@ -302,9 +317,12 @@ static MaasStatus add_outputs(Import *im, Scope *scope, const GraphMsg *msg)
 
 static MaasStatus build(Import *im, Scope *scope, GraphMsg *msg)
 {
+    if (im->model->ir_version < 4)
+        MAAS_TRY(add_initializers(im, scope, msg));
     MAAS_TRY(add_inputs(im, scope, msg));
-    MAAS_TRY(add_initializers(im, scope, msg));
-    MAAS_TRY(list_inputs(im, scope->graph, msg->inputs.n));
+    if (im->model->ir_version >= 4)
+        MAAS_TRY(add_initializers(im, scope, msg));
+    MAAS_TRY(sort_inputs(im, scope->graph));
     MAAS_TRY(index_declared(im, scope, msg));
     MAAS_TRY(maas_onnx_order(im, &msg->nodes, msg->name));
     for (int i = 0; i < msg->nodes.n; i++)
