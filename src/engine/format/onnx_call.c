@@ -9,6 +9,7 @@
 
 #include "onnx_read.h"
 
+#define MAX_ATTRS 256                    /* of a call or a function: they are searched one by one */
 #define MAX_EXPANDED ((uint64_t)1 << 30) /* bytes of node messages that calls may copy */
 
 /* Takes the body apart, at the first call. */
@@ -61,6 +62,9 @@ static MaasStatus check_call(Import *im, const Scope *scope, const NodeMsg *node
     if (im->expanded > MAX_EXPANDED)
         return maas_fail(im->err, MAAS_ERR_LIMIT, "the calls of functions expand to more than %llu bytes",
                          (unsigned long long)MAX_EXPANDED);
+    if (node->attrs.n > MAX_ATTRS || fn->defaults.n > MAX_ATTRS)
+        return maas_fail(im->err, MAAS_ERR_LIMIT, "function \"%.*s\" has more than %d attributes", SHOW(fn->name),
+                         MAX_ATTRS);
     if (node->in.n > fn->in.n || node->out.n > fn->out.n)
         return maas_fail(im->err, MAAS_ERR_FORMAT, "function \"%.*s\" has %d inputs and %d outputs, got %d and %d",
                          SHOW(fn->name), fn->in.n, fn->out.n, node->in.n, node->out.n);

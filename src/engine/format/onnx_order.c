@@ -53,24 +53,41 @@ static MaasStatus free_names(Import *im, MaasSlice bytes, int depth, SliceList *
     return MAAS_OK;
 }
 
-/* All names that a node reads: its inputs and the free names of its subgraphs. */
-static MaasStatus node_reads(Import *im, const NodeMsg *node, SliceList *reads)
+/* Adds the free names of the node's subgraphs to names; what they are taken apart into goes to im->temp. */
+static MaasStatus subgraph_reads(Import *im, const NodeMsg *node, SliceList *names)
 {
     MaasSlice name;
 
-    *reads = node->in;
     for (int i = 0; i < node->attrs.n; i++) {
         SliceList graphs = {0};
         MAAS_TRY(maas_onnx_attr_peek(im, node->attrs.items[i], &name, &graphs));
-        if (graphs.n > 0 && reads->items == node->in.items && reads->n > 0) {
-            *reads = (SliceList){0}; /* pushing to a copy leaves the node's own list alone */
-            for (int k = 0; k < node->in.n; k++)
-                MAAS_TRY(maas_onnx_push(im, reads, node->in.items[k]));
-        }
         for (int g = 0; g < graphs.n; g++)
-            MAAS_TRY(free_names(im, graphs.items[g], im->depth, reads));
+            MAAS_TRY(free_names(im, graphs.items[g], im->depth, names));
     }
     return MAAS_OK;
+}
+
+/* All names that a node reads: its inputs and the free names of its subgraphs. */
+static MaasStatus node_reads(Import *im, const NodeMsg *node, SliceList *reads)
+{
+    MaasArena *temp = im->temp, scratch;
+    SliceList names = {0};
+    MaasStatus status;
+
+    maas_arena_init(&scratch, im->mem); /* nested messages are taken apart at every level: give them back */
+    im->temp = &scratch;
+    status = subgraph_reads(im, node, &names);
+    im->temp = temp;
+    *reads = node->in;
+    if (status == MAAS_OK && names.n > 0) {
+        *reads = (SliceList){0}; /* the node's own list stays as it is */
+        for (int i = 0; i < node->in.n && status == MAAS_OK; i++)
+            status = maas_onnx_push(im, reads, node->in.items[i]);
+        for (int i = 0; i < names.n && status == MAAS_OK; i++)
+            status = maas_onnx_push(im, reads, names.items[i]);
+    }
+    maas_arena_free(&scratch);
+    return status;
 }
 
 /* ---- sorting ---- */

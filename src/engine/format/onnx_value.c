@@ -264,6 +264,11 @@ static void write_map(MaasPbOut *out, const MaasTensor *keys, const MaasTensor *
 {
     size_t size = maas_type_size(values->type), all, one;
 
+    if (keys->type != MAAS_STRING && keys->type != MAAS_INT64) {
+        out->status = maas_fail(out->err, MAAS_ERR_UNSUPPORTED,
+                                "a map has keys of type %s, expected int64 or string", maas_type_name(keys->type));
+        return;
+    }
     maas_pb_put_int(out, 2, keys->type);
     for (int64_t i = 0; i < keys->count; i++) {
         if (keys->type == MAAS_STRING)

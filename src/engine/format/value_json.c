@@ -13,7 +13,7 @@
 #include "../maas.h"
 #include "nested.h"
 
-#define MAX_NESTING 32          /* of sequences, maps and optionals */
+#define MAX_NESTING 32         /* of sequences, maps and optionals */
 #define MAX_EMPTY_LISTS 100000 /* that a tensor without elements may be written as */
 
 /* ---- reading ---- */
