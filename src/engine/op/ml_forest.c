@@ -261,7 +261,7 @@ MaasStatus maas_forest_build(MaasCtx *c, const MaasRawForest *raw)
 /* ---- running ---- */
 
 #define ROW_BLOCK 256                /* rows that pass a block of trees */
-#define TREE_BLOCK_BYTES (96 * 1024) /* of nodes, so that they stay in the second-level cache */
+#define TREE_BLOCK_BYTES (12 * 1024) /* of nodes, so that they stay in the first-level cache */
 #define LEAF_ROWS 32                 /* rows and trees whose leaves are kept before they vote */
 #define LEAF_TREES 64
 
