@@ -31,13 +31,13 @@
 
 /* ---- shapes ---- */
 
-/* Whether the shape is known and holds one element. */
+/* Whether the tensor holds one element, as far as is known. */
 static bool is_single(const MaasInfo *info)
 {
     for (int d = 0; d < info->rank; d++)
-        if (info->dims[d] != 1)
+        if (info->dims[d] >= 0 && info->dims[d] != 1)
             return false;
-    return info->rank >= 0;
+    return true;
 }
 
 /* Scale (input 1) and zero point (input 2) against the tensor's shape. */
