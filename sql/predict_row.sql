@@ -53,6 +53,7 @@ CREATE TYPE town AS ENUM ('Oslo', 'Bern');
 CREATE DOMAIN capital AS text;
 SELECT maas_predict('cities', r) FROM (SELECT 'Oslo' AS city) r;
 SELECT maas_predict('cities', r) FROM (SELECT 'Bern'::varchar(10) AS city) r;
+SELECT maas_predict('cities', r) FROM (SELECT 'Bern'::char(10) AS city) r;
 SELECT maas_predict('cities', r) FROM (SELECT 'Oslo'::town AS city) r;
 SELECT maas_predict('cities', r) FROM (SELECT 'Oslo'::name AS city) r;
 SELECT maas_predict('cities', r) FROM (SELECT 'Bern'::capital AS city) r;

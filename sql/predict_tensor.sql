@@ -53,7 +53,8 @@ PREPARE typed AS SELECT maas_predict($1, $2::real[]);
 EXECUTE typed('linear', '{1,2,3}');
 DEALLOCATE typed;
 SELECT maas_predict('same_bool', ARRAY[true, false]), maas_predict('same_text', ARRAY['a', 'b']),
-    maas_predict('same_text', 'plain text'), maas_predict('same_text_column', 'plain text');
+    maas_predict('same_text', 'plain text'), maas_predict('same_text_column', 'plain text'),
+    maas_predict('same_text', ARRAY['a', 'b']::varchar[]);
 SELECT maas_predict('same_text_column', '[1,2]');
 
 -- Conversions never guess.

@@ -18,14 +18,7 @@ DECLARE
 BEGIN
     FOR form IN SELECT * FROM (VALUES
         ('tensor', '', 'a tensor: one example, or a batch along a leading dimension'),
-        ('real[]', '_array', 'an array of numbers: one example, or a batch along a leading dimension'),
-        ('double precision[]', '_array', 'an array of numbers: one example, or a batch along a leading dimension'),
-        ('smallint[]', '_array', 'an array of numbers: one example, or a batch along a leading dimension'),
-        ('integer[]', '_array', 'an array of numbers: one example, or a batch along a leading dimension'),
-        ('bigint[]', '_array', 'an array of numbers: one example, or a batch along a leading dimension'),
-        ('numeric[]', '_array', 'an array of numbers: one example, or a batch along a leading dimension'),
-        ('boolean[]', '_array', 'an array of booleans: one example, or a batch along a leading dimension'),
-        ('text[]', '_array', 'an array of strings: one example, or a batch along a leading dimension'),
+        ('anyarray', '_array', 'an array of numbers, booleans or strings: one example, or a batch along a leading dimension'),
         ('text', '_text', 'a text: one example for a model of strings, otherwise a tensor as text, [[1,2],[3,4]]'),
         ('record', '_row', 'a row: columns to inputs by name, or the numeric columns in order to the only input'))
         AS f (type, suffix, words)

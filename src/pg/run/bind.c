@@ -290,6 +290,11 @@ void BindArrayView(Call *call, int i, ArrayType *array, const char *place, MaasT
         ereport(ERROR,
                 (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR), errmsg("the array for %s is empty", place),
                  errhint("A batch of no examples can be written as a tensor, for example 'float(0,3):[]'.")));
+    if (ARR_ELEMTYPE(array) == VARCHAROID) {
+        /* The same bytes under another name. */
+        array = (ArrayType *)memcpy(palloc(VARSIZE(array)), array, VARSIZE(array));
+        ARR_ELEMTYPE(array) = TEXTOID;
+    }
     if (array_contains_nulls(array) || ARR_ELEMTYPE(array) == NUMERICOID)
         ArrayByElement(call, i, array, place, view);
     else

@@ -292,7 +292,11 @@ static MaasStr TextOf(Oid type, Datum value)
     if (type == TEXTOID || type == VARCHAROID || type == BPCHAROID) {
         const struct varlena *packed = PG_DETOAST_DATUM_PACKED(value);
 
-        string.data = BorderUtf8(VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed), &string.length);
+        size_t length = VARSIZE_ANY_EXHDR(packed);
+
+        while (type == BPCHAROID && length > 0 && VARDATA_ANY(packed)[length - 1] == ' ')
+            length--; /* what pads a char(n) is no part of it */
+        string.data = BorderUtf8(VARDATA_ANY(packed), length, &string.length);
         return string;
     }
     if (type == NAMEOID)
