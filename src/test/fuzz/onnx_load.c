@@ -49,7 +49,7 @@ static MaasStatus make_input(const MaasPort *port, MaasMem *mem, MaasValue **out
     for (int d = 0; d < port->rank; d++)
         dims[d] = port->dims[d] >= 0 ? port->dims[d] : FREE_DIM;
     status = maas_value_new_tensor(mem, port->type, port->rank < 0 ? 0 : port->rank, dims, out, err);
-    if (status == MAAS_OK && (*out)->tensor.count > 0)
+    if (status == MAAS_OK && (*out)->tensor.count > 0 && port->type != MAAS_STRING) /* strings are empty */
         memset((*out)->tensor.data, 0, maas_tensor_bytes(&(*out)->tensor));
     return status;
 }
