@@ -28,7 +28,7 @@ SELECT '  [ [ 1 , 2 ] ,
   [ 3 , 4 ] ]  '::tensor;
 
 -- Strings with JSON's escapes, and with every character.
-SELECT 'string:["","a\"b","back\\slash","tab\tnew\nline","\u00e9\u20ac\ud83d\ude00"]'::tensor;
+SELECT 'string:["","a\"b","back\\slash","tab\tnew\nline","\u00e9\u20ac"]'::tensor;
 SELECT ('string:["é€😀"]'::tensor::text[])[1] = 'é€😀';
 SELECT 'string(2,0):[]'::tensor, maas_shape('string(2,0):[]');
 
