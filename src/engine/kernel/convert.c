@@ -4,6 +4,10 @@
  * The arithmetic stands in base/half.h; here it is compiled for every CPU level.
  */
 #include "../base/half.h"
+#ifdef __F16C__
+#include <immintrin.h>
+#endif
+
 #include "kernel.h"
 
 void K(f16_to_f32)(const uint16_t *x, float *y, int64_t n)

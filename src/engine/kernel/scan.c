@@ -131,6 +131,20 @@ MaasArgFn K(arg_extreme)(bool largest, MaasType type)
                      bool reverse)                                                                                 \
     {                                                                                                              \
         for (int64_t o = 0; o < outer; o++) {                                                                      \
+            if (inner == 1) {                                                                                      \
+                const T *x = (const T *)xv + o * axis;                                                             \
+                T *y = (T *)yv + o * axis;                                                                         \
+                A sum = 0;                                                                                         \
+                                                                                                                   \
+                for (int64_t i = 0; i < axis; i++) {                                                               \
+                    const int64_t k = reverse ? axis - 1 - i : i;                                                  \
+                    const A before = sum;                                                                          \
+                                                                                                                   \
+                    sum += x[k];                                                                                   \
+                    y[k] = (T)(exclusive ? before : sum);                                                          \
+                }                                                                                                  \
+                continue;                                                                                          \
+            }                                                                                                      \
             for (int64_t at = 0; at < inner; at += COLS) {                                                         \
                 int64_t m = MIN_OF(inner - at, COLS);                                                              \
                 A acc[COLS];                                                                                       \

@@ -6,7 +6,10 @@
  */
 #include "kernel.h"
 
-#define TOP_K(name, T, above)                                                                                      \
+#define BLOCK 64
+
+/* above(a, b): a stands before b.  not_below(a, b): true whenever above(a, b) is, perhaps also elsewhere. */
+#define TOP_K(name, T, above, not_below)                                                                           \
     static inline bool name##_better(T a, int64_t i, T b, int64_t j)                                               \
     {                                                                                                              \
         return above(a, b) || (!above(b, a) && i < j);                                                             \
@@ -51,11 +54,21 @@
             value[at] = v;                                                                                         \
             index[at] = i;                                                                                         \
         }                                                                                                          \
-        for (int64_t i = k; i < n; i++) { /* a later index must be strictly above */                               \
-            const T v = x[i * stride];                                                                             \
+        for (int64_t at = k; at < n; at += BLOCK) { /* a later index must be strictly above */                     \
+            const int64_t end = n - at < BLOCK ? n : at + BLOCK;                                                   \
+            const T least = value[0];                                                                              \
+            int hit = stride != 1;                                                                                 \
                                                                                                                    \
-            if (above(v, value[0]))                                                                                \
-                name##_sink(value, index, k, v, i);                                                                \
+            if (stride == 1) { /* most blocks hold nothing that counts: look at all of it at once */               \
+                _Pragma("omp simd reduction(| : hit)") for (int64_t i = at; i < end; i++) hit |=                   \
+                    not_below(x[i], least);                                                                        \
+            }                                                                                                      \
+            for (int64_t i = at; hit && i < end; i++) {                                                            \
+                const T v = x[i * stride];                                                                         \
+                                                                                                                   \
+                if (above(v, value[0]))                                                                            \
+                    name##_sink(value, index, k, v, i);                                                            \
+            }                                                                                                      \
         }                                                                                                          \
         for (int64_t left = k - 1; left > 0; left--) { /* the worst goes last */                                   \
             const T v = value[left];                                                                               \
@@ -69,18 +82,21 @@
 
 #define FLOAT_MORE(a, b) ((a) > (b) || ((a) != (a) && (b) == (b)))
 #define FLOAT_LESS(a, b) ((a) < (b) || ((b) != (b) && (a) == (a)))
+/* also where either is NaN */
+#define NOT_AT_MOST(a, b) (!((a) <= (b)))
+#define NOT_AT_LEAST(a, b) (!((a) >= (b)))
 #define MORE(a, b) ((a) > (b))
 #define LESS(a, b) ((a) < (b))
 
 #define TOP_K_INT(bits)                                                                                            \
-    TOP_K(largest_i##bits, int##bits##_t, MORE)                                                                    \
-    TOP_K(smallest_i##bits, int##bits##_t, LESS)                                                                   \
-    TOP_K(largest_u##bits, uint##bits##_t, MORE)                                                                   \
-    TOP_K(smallest_u##bits, uint##bits##_t, LESS)
-TOP_K(largest_f32, float, FLOAT_MORE)
-TOP_K(smallest_f32, float, FLOAT_LESS)
-TOP_K(largest_double, double, FLOAT_MORE)
-TOP_K(smallest_double, double, FLOAT_LESS)
+    TOP_K(largest_i##bits, int##bits##_t, MORE, MORE)                                                              \
+    TOP_K(smallest_i##bits, int##bits##_t, LESS, LESS)                                                             \
+    TOP_K(largest_u##bits, uint##bits##_t, MORE, MORE)                                                             \
+    TOP_K(smallest_u##bits, uint##bits##_t, LESS, LESS)
+TOP_K(largest_f32, float, FLOAT_MORE, NOT_AT_MOST)
+TOP_K(smallest_f32, float, FLOAT_LESS, NOT_AT_LEAST)
+TOP_K(largest_double, double, FLOAT_MORE, NOT_AT_MOST)
+TOP_K(smallest_double, double, FLOAT_LESS, NOT_AT_LEAST)
 TOP_K_INT(8)
 TOP_K_INT(16)
 TOP_K_INT(32)
