@@ -13,6 +13,7 @@
 #include "convert.h"
 #include "half.h"
 #include "number.h"
+#include "utf8.h"
 
 #define PIECE 512
 
@@ -450,16 +451,6 @@ static inline bool is_space(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-static bool same_word(MaasStr string, const char *word)
-{
-    size_t i;
-
-    for (i = 0; i < string.length && word[i]; i++)
-        if ((string.data[i] | 0x20) != word[i])
-            return false;
-    return i == string.length && !word[i];
-}
-
 MaasStatus maas_string_to_number(MaasStr string, MaasType to, void *y, const MaasCastRules *rules, bool exact,
                                  MaasError *err)
 {
@@ -485,7 +476,8 @@ MaasStatus maas_string_to_number(MaasStr string, MaasType to, void *y, const Maa
     if (string.length == 0 || maas_number_length(string.data, string.length) != string.length) {
         if (string.length && maas_number_special(string.data, string.length, &x.d)) {
             via = MAAS_DOUBLE;
-        } else if (same_word(string, "true") || same_word(string, "false")) {
+        } else if (maas_same_word("true", string.data, string.length) ||
+                   maas_same_word("false", string.data, string.length)) {
             x.b = string.length == 4;
             via = MAAS_BOOL;
         } else {

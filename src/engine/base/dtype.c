@@ -4,10 +4,10 @@
  * Conversions of many elements are in convert.c (base/) and kernel/convert.c.
  */
 #include <string.h>
-#include <strings.h>
 
 #include "dtype.h"
 #include "half.h"
+#include "utf8.h"
 
 typedef struct TypeRow {
     const char *name;
@@ -75,18 +75,13 @@ const char *maas_type_name(MaasType type)
     return is_known(type) ? rows[type].name : rows[MAAS_UNDEFINED].name;
 }
 
-static bool same_name(const char *name, const char *text, size_t length)
-{
-    return strlen(name) == length && strncasecmp(name, text, length) == 0;
-}
-
 MaasType maas_type_from_name(const char *name, size_t length)
 {
     for (int type = 1; type < MAAS_NTYPES; type++)
-        if (same_name(rows[type].name, name, length))
+        if (maas_same_word(rows[type].name, name, length))
             return (MaasType)type;
     for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
-        if (same_name(aliases[i].name, name, length))
+        if (maas_same_word(aliases[i].name, name, length))
             return aliases[i].type;
     return MAAS_UNDEFINED;
 }

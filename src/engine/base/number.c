@@ -14,9 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "number.h"
+#include "utf8.h"
 
 #define EXACT_POWER 22 /* of ten, in a double */
 #define MAX_DIGITS 800 /* more never decide the rounding of a float64, but for "not zero" */
@@ -276,10 +276,9 @@ bool maas_number_special(const char *text, size_t length, double *value)
         text++;
         length--;
     }
-    if (length == 3 && strncasecmp(text, "nan", 3) == 0)
+    if (maas_same_word("nan", text, length))
         *value = NAN;
-    else if ((length == 3 && strncasecmp(text, "inf", 3) == 0) ||
-             (length == 8 && strncasecmp(text, "infinity", 8) == 0))
+    else if (maas_same_word("inf", text, length) || maas_same_word("infinity", text, length))
         *value = INFINITY;
     else
         return false;

@@ -5,8 +5,8 @@
  * each step adds the share of the previous state and lets the cell (rnn.c) do the rest.
  */
 #include <string.h>
-#include <strings.h>
 
+#include "../base/utf8.h"
 #include "../kernel/kernel.h"
 #include "adapt.h"
 #include "expect.h"
@@ -54,8 +54,7 @@ static int64_t read_activations(const MaasAttr *attr, int64_t first, int n, cons
             name = attr[REC_ACTIVATIONS].strings[i].data;
             length = attr[REC_ACTIVATIONS].strings[i].length;
         }
-        while (k < sizeof activations / sizeof *activations &&
-               !(strlen(activations[k].name) == length && strncasecmp(activations[k].name, name, length) == 0))
+        while (k < sizeof activations / sizeof *activations && !maas_same_word(activations[k].name, name, length))
             k++;
         if (k == sizeof activations / sizeof *activations)
             return i;

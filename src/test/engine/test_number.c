@@ -242,6 +242,8 @@ TEST(number_reads)
     CHECK(maas_number_special("+Inf", 4, &x) && x == INFINITY);
     CHECK(!maas_number_special("info", 4, &x));
     CHECK(!maas_number_special("-", 1, &x));
+    CHECK(!maas_number_special("nan\0", 4, &x));
+    CHECK(!maas_number_special("", 0, &x));
 }
 
 TEST(number_print_ints)
