@@ -1,0 +1,1 @@
+J(HBÐA°A A BØA0A@@@@ØA A@A A@A AðA`AÀ@À@ðA
