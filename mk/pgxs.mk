@@ -31,6 +31,9 @@ include $(PGXS)
 
 maas.so: $(ENGINE_LIB) $(EXPORTS)
 
+# Arithmetic and distances loop over elements.
+src/pg/type/math.o: CFLAGS += $(CFLAGS_VECTORIZE)
+
 maas--$(MAAS_VERSION).sql: $(SCRIPTS_IN) $(srcdir)/maas.control
 	{ printf '%s\n' '\echo Use "CREATE EXTENSION maas" to load this file. \quit'; cat $(SCRIPTS_IN); } > $@.new
 	mv $@.new $@

@@ -11,6 +11,7 @@
 #include <math.h>
 
 #include "common/hashfn.h"
+#include "utils/memutils.h"
 
 #include "element.h"
 #include "tensor.h"
@@ -78,24 +79,40 @@ static int CompareElements(const MaasTensor *a, const MaasTensor *b, int64_t n)
     return cmp;
 }
 
+static int CompareViews(const MaasTensor *a, const MaasTensor *b)
+{
+    int cmp;
+
+    if (a->type != b->type)
+        return CMP(a->type, b->type);
+    cmp = CompareElements(a, b, Min(a->count, b->count));
+    if (cmp == 0)
+        cmp = CMP(a->count, b->count);
+    if (cmp == 0)
+        cmp = CMP(a->rank, b->rank);
+    for (int d = 0; d < a->rank && cmp == 0; d++)
+        cmp = CMP(a->dims[d], b->dims[d]);
+    return cmp;
+}
+
 static int Compare(const Tensor *left, const Tensor *right)
 {
     MaasTensor a, b;
+    MemoryContext strings, old;
     int cmp;
 
     if (VARSIZE(left) == VARSIZE(right) && memcmp(left->packed, right->packed, TENSOR_PACKED_BYTES(left)) == 0)
         return 0;
+    if (TensorPeek(left, &a) && TensorPeek(right, &b))
+        return CompareViews(&a, &b);
+    /* A sort compares often, in a context that lives as long as the sort. */
+    strings = AllocSetContextCreate(CurrentMemoryContext, "maas compare", ALLOCSET_SMALL_SIZES);
+    old = MemoryContextSwitchTo(strings);
     TensorView(left, &a);
     TensorView(right, &b);
-    if (a.type != b.type)
-        return CMP(a.type, b.type);
-    cmp = CompareElements(&a, &b, Min(a.count, b.count));
-    if (cmp == 0)
-        cmp = CMP(a.count, b.count);
-    if (cmp == 0)
-        cmp = CMP(a.rank, b.rank);
-    for (int d = 0; d < a.rank && cmp == 0; d++)
-        cmp = CMP(a.dims[d], b.dims[d]);
+    cmp = CompareViews(&a, &b);
+    MemoryContextSwitchTo(old);
+    MemoryContextDelete(strings);
     return cmp;
 }
 

@@ -356,11 +356,10 @@ typedef struct Sums {
 static void SumFloats(const float *a, const float *b, int64_t n, Sums *sums)
 {
     double ab[LANES] = {0}, aa[LANES] = {0}, bb[LANES] = {0}, diff[LANES] = {0};
+    int64_t whole = n - n % LANES;
 
-    for (int64_t i = 0; i < n; i += LANES) {
-        int lanes = (int)Min(LANES, n - i);
-
-        for (int l = 0; l < lanes; l++) {
+    for (int64_t i = 0; i < whole; i += LANES) {
+        for (int l = 0; l < LANES; l++) {
             double x = a[i + l], y = b[i + l];
 
             ab[l] += x * y;
@@ -368,6 +367,14 @@ static void SumFloats(const float *a, const float *b, int64_t n, Sums *sums)
             bb[l] += y * y;
             diff[l] += (x - y) * (x - y);
         }
+    }
+    for (int64_t i = whole; i < n; i++) {
+        double x = a[i], y = b[i];
+
+        ab[0] += x * y;
+        aa[0] += x * x;
+        bb[0] += y * y;
+        diff[0] += (x - y) * (x - y);
     }
     for (int l = 0; l < LANES; l++) {
         sums->ab += ab[l];

@@ -36,18 +36,27 @@ PG_FUNCTION_INFO_V1(maas_tensor_to_onnx);
 
 /* ---- between the stored form and the engine ---- */
 
+bool TensorPeek(const Tensor *tensor, MaasTensor *view)
+{
+    MaasError err;
+
+    if (VARSIZE(tensor) < TENSOR_HEADER)
+        ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("a stored tensor is cut off")));
+    if (maas_tensor_peek(tensor->packed, TENSOR_PACKED_BYTES(tensor), view, &err) == MAAS_OK)
+        return true;
+    if (err.status != MAAS_ERR_TYPE)
+        BorderThrow(&err);
+    return false;
+}
+
 void TensorView(const Tensor *tensor, MaasTensor *view)
 {
     MaasError err;
     MaasMem mem;
     MaasValue *value;
 
-    if (VARSIZE(tensor) < TENSOR_HEADER)
-        ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("a stored tensor is cut off")));
-    if (maas_tensor_peek(tensor->packed, TENSOR_PACKED_BYTES(tensor), view, &err) == MAAS_OK)
+    if (TensorPeek(tensor, view))
         return;
-    if (err.status != MAAS_ERR_TYPE)
-        BorderThrow(&err);
     /* Strings: their array of pointers cannot be stored. */
     BorderMem(&mem, CurrentMemoryContext);
     BORDER_CHECK(maas_tensor_unpack(tensor->packed, TENSOR_PACKED_BYTES(tensor), &mem, &value, &err), &err);

@@ -25,6 +25,9 @@ typedef struct Tensor {
 #define DatumGetTensor(d) ((const Tensor *)PG_DETOAST_DATUM(d))
 #define PG_GETARG_TENSOR(n) DatumGetTensor(PG_GETARG_DATUM(n))
 
+/* Describes the tensor without allocating anything; false for strings, which need TensorView. */
+bool TensorPeek(const Tensor *tensor, MaasTensor *view);
+
 /* Describes the tensor; the elements stay where they are, but for strings, whose array of MaasStr is allocated in
  * the current memory context. */
 void TensorView(const Tensor *tensor, MaasTensor *view);
