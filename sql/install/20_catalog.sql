@@ -160,4 +160,6 @@ SELECT pg_catalog.pg_extension_config_dump('maas.model_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('maas.model_version', '');
 SELECT pg_catalog.pg_extension_config_dump('maas.model_chunk', '');
 SELECT pg_catalog.pg_extension_config_dump('maas.model_alias', '');
-SELECT pg_catalog.pg_extension_config_dump('maas.model_acl', '');
+-- Not the rights of roles that were dropped: their numbers may be other roles' where the dump is restored.
+SELECT pg_catalog.pg_extension_config_dump('maas.model_acl',
+    'WHERE grantee::pg_catalog.oid OPERATOR(pg_catalog.=) 0::pg_catalog.oid OR EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid OPERATOR(pg_catalog.=) grantee::pg_catalog.oid)');

@@ -72,12 +72,14 @@ COMMENT ON FUNCTION maas_run(text, text[], tensor[]) IS
 -- ---- a version that never changes ----
 
 CREATE FUNCTION maas_predict_at(sha256 bytea, input tensor) RETURNS tensor
-    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 1000 AS 'MODULE_PATHNAME', 'maas_predict_at';
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 1000 SUPPORT maas.predict_support
+    AS 'MODULE_PATHNAME', 'maas_predict_at';
 COMMENT ON FUNCTION maas_predict_at(bytea, tensor) IS
     'maas_predict with the model named by its content (maas.versions shows the SHA-256): for generated columns and expression indexes';
 
 CREATE FUNCTION maas_predict_at(sha256 bytea, input tensor, output text) RETURNS tensor
-    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 1000 AS 'MODULE_PATHNAME', 'maas_predict_at';
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 1000 SUPPORT maas.predict_support
+    AS 'MODULE_PATHNAME', 'maas_predict_at';
 COMMENT ON FUNCTION maas_predict_at(bytea, tensor, text) IS
     'another output, by its name, of the model named by its content';
 

@@ -293,32 +293,36 @@ const ModelRef *LookupModel(const FmgrInfo *flinfo, const char *name, size_t len
     return KeepDecision(&now, false, name, length, context, &ref);
 }
 
+/* Runs the query for the hash; false when there is no such model. */
+static bool QueryContent(const uint8 *sha256, MemoryContext context, ModelRef *ref)
+{
+    bytea *hash = palloc(VARHDRSZ + MODEL_SHA256_BYTES);
+    Datum values[1] = {PointerGetDatum(hash)};
+    bool found = false;
+
+    SET_VARSIZE(hash, VARHDRSZ + MODEL_SHA256_BYTES);
+    memcpy(VARDATA(hash), sha256, MODEL_SHA256_BYTES);
+    CatalogConnect();
+    if (CatalogRead(&by_content, values) > 0)
+        found = ReadRef(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, context, ref);
+    SPI_finish();
+    return found;
+}
+
 const ModelRef *LookupContent(const FmgrInfo *flinfo, const uint8 *sha256)
 {
     Statement now;
     const Decision *known;
     ModelRef ref = {0};
     MemoryContext context;
-    Datum values[1];
-    bytea *hash;
-    bool found = false, early = FoldingEarly();
+    bool early = FoldingEarly();
 
     StatementNow(flinfo, &now);
     known = FindDecision(&now, true, (const char *)sha256, MODEL_SHA256_BYTES);
     if (known)
         return &known->ref;
-    hash = palloc(VARHDRSZ + MODEL_SHA256_BYTES);
-    SET_VARSIZE(hash, VARHDRSZ + MODEL_SHA256_BYTES);
-    memcpy(VARDATA(hash), sha256, MODEL_SHA256_BYTES);
-    values[0] = PointerGetDatum(hash);
     context = AllocSetContextCreate(CurrentMemoryContext, "maas decision", ALLOCSET_SMALL_SIZES);
-    CatalogConnect();
-    if (CatalogRead(&by_content, values) > 0)
-        found = ReadRef(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, context, &ref);
-    SPI_finish();
-    if (found && now.stale && !StillVisible(&ref))
-        found = false;
-    if (!found)
+    if (!QueryContent(sha256, context, &ref) || (now.stale && !StillVisible(&ref)))
         ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
                         errmsg("there is no model with this SHA-256, or you have no right to use it"),
                         errhint("The view maas.versions lists the versions that you may use.")));
@@ -328,32 +332,41 @@ const ModelRef *LookupContent(const FmgrInfo *flinfo, const uint8 *sha256)
     return KeepDecision(&now, true, (const char *)sha256, MODEL_SHA256_BYTES, context, &ref);
 }
 
-double LookupFlops(const char *name, size_t length)
+double LookupFlops(bool content, const char *asked, size_t length)
 {
     static struct {
         uint64 changes;
         Oid user;
         double flops;
+        bool content;
         size_t length;
-        char name[256];
+        char asked[256];
     } last;
-    AskedName asked;
     ModelRef ref = {0};
     MemoryContext context;
+    bool found;
 
-    if (length >= sizeof(last.name))
+    if (length >= sizeof(last.asked) || (content && length != MODEL_SHA256_BYTES))
         return -1;
-    if (last.changes == StatementCatalogChanges() && last.user == GetUserId() && last.length == length &&
-        memcmp(last.name, name, length) == 0)
+    if (last.changes == StatementCatalogChanges() && last.user == GetUserId() && last.content == content &&
+        last.length == length && memcmp(last.asked, asked, length) == 0)
         return last.flops;
-    SplitName(name, length, &asked);
-    context = AllocSetContextCreate(CurrentMemoryContext, "maas decision", ALLOCSET_SMALL_SIZES);
     last.changes = 0;
-    last.flops = QueryName(&asked, context, &ref) == 2 ? ref.flops : -1;
+    context = AllocSetContextCreate(CurrentMemoryContext, "maas decision", ALLOCSET_SMALL_SIZES);
+    if (content)
+        found = QueryContent((const uint8 *)asked, context, &ref);
+    else {
+        AskedName name;
+
+        SplitName(asked, length, &name);
+        found = QueryName(&name, context, &ref) == 2;
+    }
     MemoryContextDelete(context);
+    last.flops = found ? ref.flops : -1;
     last.user = GetUserId();
+    last.content = content;
     last.length = length;
-    memcpy(last.name, name, length);
+    memcpy(last.asked, asked, length);
     last.changes = StatementCatalogChanges();
     return last.flops;
 }

@@ -31,9 +31,9 @@ const ModelRef *LookupModel(const FmgrInfo *flinfo, const char *name, size_t len
 /* Any version with this content that the caller may use. */
 const ModelRef *LookupContent(const FmgrInfo *flinfo, const uint8 *sha256);
 
-/* The operations of one example of this model for the planner; negative when the caller sees no such model.  May
- * be out of date. */
-double LookupFlops(const char *name, size_t length);
+/* The operations of one example of a model for the planner, by its name or by its hash; negative when the caller
+ * sees no such model.  May be out of date. */
+double LookupFlops(bool content, const char *asked, size_t length);
 
 /* What a model may be wanted for beyond predicting. */
 typedef enum ModelRight { MODEL_DOWNLOAD, MODEL_MANAGE, MODEL_OWN } ModelRight;

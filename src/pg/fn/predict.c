@@ -192,7 +192,8 @@ Datum maas_predict_support(PG_FUNCTION_ARGS)
     Node *request = (Node *)PG_GETARG_POINTER(0);
     SupportRequestCost *cost;
     List *args;
-    Const *name;
+    Const *model;
+    struct varlena *value;
     double flops;
 
     if (!IsA(request, SupportRequestCost))
@@ -201,14 +202,12 @@ Datum maas_predict_support(PG_FUNCTION_ARGS)
     if (!cost->node || !IsA(cost->node, FuncExpr))
         PG_RETURN_POINTER(NULL);
     args = ((FuncExpr *)cost->node)->args;
-    name = args ? (Const *)linitial(args) : NULL;
-    if (!name || !IsA(name, Const) || name->constisnull || name->consttype != TEXTOID)
+    model = args ? (Const *)linitial(args) : NULL;
+    if (!model || !IsA(model, Const) || model->constisnull ||
+        (model->consttype != TEXTOID && model->consttype != BYTEAOID))
         PG_RETURN_POINTER(NULL);
-    {
-        text *value = DatumGetTextPP(name->constvalue);
-
-        flops = LookupFlops(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
-    }
+    value = PG_DETOAST_DATUM_PACKED(model->constvalue);
+    flops = LookupFlops(model->consttype == BYTEAOID, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
     if (flops < 0)
         PG_RETURN_POINTER(NULL);
     cost->startup = 0;
