@@ -23,7 +23,7 @@ def rows_csv(name, header, rows):
     with open(MODELS / "data" / name, "w", newline="") as f:
         out = csv.writer(f, lineterminator="\n")
         out.writerow(header)
-        out.writerows(rows)
+        out.writerows([[str(v) if isinstance(v, np.float32) else v for v in row] for row in rows])
 
 
 def name_column(text):
@@ -67,8 +67,9 @@ def patients():
     table, y = mixed_table()
     train, test, y, ty = train_test_split(table, y, test_size=0.3, random_state=0, stratify=y)
     _, onx = table_pipeline(LogisticRegression(), train, y, {"zipmap": True})
-    rows = test.astype(object).where(test.notna(), "")
-    rows_csv("patients.csv", [*table.columns, "outcome"], [[*r, s] for r, s in zip(rows.to_numpy(), ty)])
+    rows = zip(*[test[c] for c in test.columns], ty)
+    rows_csv("patients.csv", [*table.columns, "outcome"],
+             [["" if v != v else v for v in r] for r in rows])
     return onx, {c: column(test[c]) for c in table.columns}, ty, lambda out: out[0]
 
 
