@@ -18,13 +18,14 @@
  *                        occur in a case that passes
  *     --sample           lists one passing case for each operator, for tests by other means: folder, rtol, atol,
  *                        names of inputs, names of outputs, tab-separated; tensors only, nothing random
+ *     --memory           each case again with every single allocation failing, which must be reported and leak
+ *                        nothing
  *     --by-op            at the end, failures counted by operator
  *     --verbose          each case's name before it runs
  *
  * Also checked for each case: all memory is given back.
  */
 #include <dirent.h>
-#include <math.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -35,7 +36,7 @@
 
 #include "../../engine/format/onnx_import.h"
 #include "../../engine/format/protobuf.h"
-#include "../../engine/maas.h"
+#include "conformance/case.h"
 
 #define MAX_EXCEPTIONS 10
 #define MAX_OPS 1024
@@ -48,8 +49,9 @@ typedef struct Exception {
 
 static struct {
     const char *filter, *op;
-    bool verbose, coverage, by_op, sample;
+    bool verbose, memory, coverage, by_op, sample;
     int n_passed, n_failed, n_skipped;
+    int64_t n_allocations; /* that failed in turn */
     int n_exceptions;
     Exception exceptions[MAX_EXCEPTIONS];
     bool covered[MAX_OPS];
@@ -62,156 +64,6 @@ static struct {
 
 static volatile int stop;
 static char current[1024]; /* the case that runs, for a crash */
-
-typedef struct Bytes {
-    char *data;
-    size_t size;
-} Bytes;
-
-static bool read_file(const char *path, Bytes *out)
-{
-    FILE *file = fopen(path, "rb");
-    long size;
-
-    out->data = NULL;
-    if (file == NULL)
-        return false;
-    fseek(file, 0, SEEK_END);
-    size = ftell(file);
-    rewind(file);
-    out->data = malloc(size > 0 ? (size_t)size : 1);
-    out->size = size > 0 ? fread(out->data, 1, (size_t)size, file) : 0;
-    fclose(file);
-    return true;
-}
-
-/* ---- comparison ---- */
-
-typedef struct Judge {
-    double rtol, atol;
-    char *why; /* what differs */
-    size_t size;
-} Judge;
-
-static bool differs(Judge *judge, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static bool differs(Judge *judge, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(judge->why, judge->size, format, args);
-    va_end(args);
-    return false;
-}
-
-/* Number k of an element: complex ones have two. */
-static long double number(const MaasTensor *t, int64_t i)
-{
-    switch (t->type) {
-    case MAAS_FLOAT:
-    case MAAS_COMPLEX64:
-        return MAAS_F32(t)[i];
-    case MAAS_DOUBLE:
-    case MAAS_COMPLEX128:
-        return MAAS_F64(t)[i];
-    case MAAS_INT64:
-        return MAAS_I64(t)[i];
-    case MAAS_UINT64:
-        return ((const uint64_t *)t->data)[i];
-    case MAAS_INT32:
-        return MAAS_I32(t)[i];
-    case MAAS_UINT32:
-        return ((const uint32_t *)t->data)[i];
-    case MAAS_INT16:
-        return ((const int16_t *)t->data)[i];
-    case MAAS_UINT16:
-        return ((const uint16_t *)t->data)[i];
-    case MAAS_INT8:
-    case MAAS_INT4:
-    case MAAS_INT2:
-        return MAAS_I8(t)[i];
-    case MAAS_FLOAT16:
-        return maas_f16_to_f32(((const uint16_t *)t->data)[i]);
-    case MAAS_BFLOAT16:
-        return maas_bf16_to_f32(((const uint16_t *)t->data)[i]);
-    case MAAS_UINT8:
-    case MAAS_BOOL:
-    case MAAS_UINT4:
-    case MAAS_UINT2:
-        return MAAS_U8(t)[i];
-    default:
-        return maas_small_to_f32(t->type, MAAS_U8(t)[i]);
-    }
-}
-
-static bool same_elements(Judge *judge, const MaasTensor *got, const MaasTensor *want)
-{
-    bool complex = want->type == MAAS_COMPLEX64 || want->type == MAAS_COMPLEX128;
-    double rtol = want->type == MAAS_BFLOAT16 && judge->rtol < 0x1p-6 ? 0x1p-6 : judge->rtol;
-    int64_t n = want->count * (complex ? 2 : 1), n_bad = 0, first = 0;
-
-    for (int64_t i = 0; i < n; i++) {
-        bool same;
-        if (want->type == MAAS_STRING) {
-            const MaasStr *a = &MAAS_STRS(got)[i], *b = &MAAS_STRS(want)[i];
-            same = a->length == b->length && (a->length == 0 || memcmp(a->data, b->data, a->length) == 0);
-        } else {
-            long double a = number(got, i), b = number(want, i);
-            if (isnan(a) || isnan(b) || isinf(a) || isinf(b))
-                same = (isnan(a) && isnan(b)) || a == b;
-            else
-                same = fabsl(a - b) <= (long double)judge->atol + (long double)rtol * fabsl(b);
-        }
-        if (!same && n_bad++ == 0)
-            first = i;
-    }
-    if (n_bad == 0)
-        return true;
-    if (want->type == MAAS_STRING)
-        return differs(judge, "%lld of %lld strings differ: [%lld] is \"%.*s\", expected \"%.*s\"",
-                       (long long)n_bad, (long long)n, (long long)first, (int)MAAS_STRS(got)[first].length,
-                       MAAS_STRS(got)[first].data, (int)MAAS_STRS(want)[first].length, MAAS_STRS(want)[first].data);
-    return differs(judge, "%lld of %lld elements differ: [%lld] is %.9Lg, expected %.9Lg", (long long)n_bad,
-                   (long long)n, (long long)first, number(got, first), number(want, first));
-}
-
-/* exact: elements count, too. */
-static bool same_tensor(Judge *judge, const MaasTensor *got, const MaasTensor *want, bool exact)
-{
-    char a[256], b[256];
-
-    if (got->type != want->type)
-        return differs(judge, "type %s, expected %s", maas_type_name(got->type), maas_type_name(want->type));
-    if (got->rank != want->rank || memcmp(got->dims, want->dims, (size_t)want->rank * sizeof *want->dims) != 0)
-        return differs(judge, "shape %s, expected %s", maas_dims_text(got->rank, got->dims, NULL, a, sizeof a),
-                       maas_dims_text(want->rank, want->dims, NULL, b, sizeof b));
-    return !exact || same_elements(judge, got, want);
-}
-
-static bool same_value(Judge *judge, const MaasValue *got, const MaasValue *want, bool exact)
-{
-    if (got->kind != want->kind)
-        return differs(judge, "a value of kind %d, expected %d", got->kind, want->kind);
-    switch (want->kind) {
-    case MAAS_KIND_TENSOR:
-        return same_tensor(judge, &got->tensor, &want->tensor, exact);
-    case MAAS_KIND_SEQUENCE:
-        if (got->seq.n != want->seq.n)
-            return differs(judge, "a sequence of %lld, expected %lld", (long long)got->seq.n,
-                           (long long)want->seq.n);
-        for (int64_t i = 0; i < want->seq.n; i++)
-            if (!same_value(judge, got->seq.items[i], want->seq.items[i], exact))
-                return false;
-        return true;
-    case MAAS_KIND_OPTIONAL:
-        if (got->some == NULL || want->some == NULL)
-            return got->some == want->some || differs(judge, "an optional is empty or is not");
-        return same_value(judge, got->some, want->some, exact);
-    default:
-        return same_value(judge, got->map.keys, want->map.keys, exact) &&
-               same_value(judge, got->map.values, want->map.values, exact);
-    }
-}
 
 /* ---- operators of a model ---- */
 
@@ -285,142 +137,6 @@ static void count_failing(MaasSlice op, void *arg)
     g.failing[i].n++;
 }
 
-/* ---- one case ---- */
-
-typedef struct Case {
-    const char *folder;
-    const char *light; /* path of a model without data sets, less its ".onnx"; else NULL */
-    Judge judge;
-    bool random;
-    MaasMem *mem;
-    MaasModel *model;
-    const MaasModelInfo *info;
-} Case;
-
-/* Reads one value for each port from files that format makes of a number; values[k] stays NULL where there is none.
- */
-static bool read_values(Case *c, const char *folder, const char *what, int n, const MaasPort *ports,
-                        MaasValue **values)
-{
-    MaasError err;
-
-    for (int k = 0; k < n; k++) {
-        char path[1200];
-        Bytes file;
-        snprintf(path, sizeof path, "%s%s_%d.pb", folder, what, k);
-        if (!read_file(path, &file))
-            continue;
-        MaasStatus status = maas_value_from_onnx(ports[k].kind, file.data, file.size, c->mem, &values[k], &err);
-        free(file.data);
-        if (status != MAAS_OK)
-            return differs(&c->judge, "%s_%d.pb: %s", what, k, err.message);
-        /* older cases hold bfloat16 as numpy had it: as its bits */
-        if (ports[k].kind == MAAS_KIND_TENSOR && ports[k].type == MAAS_BFLOAT16 &&
-            values[k]->tensor.type == MAAS_UINT16)
-            values[k]->tensor.type = MAAS_BFLOAT16;
-    }
-    return true;
-}
-
-/* What ONNX's runner feeds a light model: element i of n is i / n, free dimensions are 1. */
-static bool make_values(Case *c, int n, const MaasPort *ports, MaasValue **values)
-{
-    MaasError err;
-
-    for (int k = 0; k < n; k++) {
-        int64_t dims[MAAS_MAX_RANK];
-        if (ports[k].optional)
-            continue;
-        for (int d = 0; d < ports[k].rank; d++)
-            dims[d] = ports[k].dims[d] < 0 ? 1 : ports[k].dims[d];
-        if (ports[k].kind != MAAS_KIND_TENSOR || ports[k].type != MAAS_FLOAT || ports[k].rank < 0 ||
-            maas_value_new_tensor(c->mem, MAAS_FLOAT, ports[k].rank, dims, &values[k], &err) != MAAS_OK)
-            return differs(&c->judge, "no data can be made for input %s", ports[k].name);
-        for (int64_t i = 0; i < values[k]->tensor.count; i++)
-            MAAS_F32(&values[k]->tensor)[i] = (float)((double)i / (double)values[k]->tensor.count);
-    }
-    return true;
-}
-
-static bool compare_results(Case *c, const MaasResults *results, MaasValue **expected)
-{
-    char why[sizeof((MaasError *)0)->message];
-    Judge judge = c->judge;
-
-    judge.why = why;
-    judge.size = sizeof why;
-    for (int k = 0; k < c->info->n_outputs; k++) {
-        const MaasValue *got = maas_results_get(results, k);
-        if (expected[k] == NULL)
-            return differs(&c->judge, "output_%d.pb is not there", k);
-        if (!same_value(&judge, got, expected[k], true) &&
-            !(c->random && same_value(&judge, got, expected[k], false)))
-            return differs(&c->judge, "output %d (%s): %s", k, c->info->outputs[k].name, why);
-    }
-    return true;
-}
-
-static bool run_set(Case *c, int set)
-{
-    int n_in = c->info->n_inputs, n_out = c->info->n_outputs;
-    MaasValue **inputs = calloc((size_t)n_in + 1, sizeof *inputs);
-    MaasValue **expected = calloc((size_t)n_out + 1, sizeof *expected);
-    MaasRunOptions options = {.mem = c->mem, .stop = &stop, .threads = 1};
-    MaasResults *results = NULL;
-    char prefix[1200];
-    int *wanted = calloc((size_t)n_out + 1, sizeof *wanted);
-    MaasError err;
-    bool ok;
-
-    if (c->light != NULL) {
-        snprintf(prefix, sizeof prefix, "%s_", c->light);
-        ok = make_values(c, n_in, c->info->inputs, inputs);
-    } else {
-        snprintf(prefix, sizeof prefix, "%s/test_data_set_%d/", c->folder, set);
-        ok = read_values(c, prefix, "input", n_in, c->info->inputs, inputs);
-    }
-    ok = ok && read_values(c, prefix, "output", n_out, c->info->outputs, expected);
-    for (int k = 0; k < n_out; k++)
-        wanted[k] = k;
-    /* twice: the second time with the plan and the workspace of the first */
-    for (int turn = 0; ok && turn < 2; turn++) {
-        if (maas_model_run(c->model, &options, (const MaasValue *const *)inputs, n_out, wanted, &results, &err) !=
-            MAAS_OK)
-            ok = differs(&c->judge, "run: %s", err.message);
-        if (ok)
-            ok = compare_results(c, results, expected);
-        maas_results_free(results);
-        results = NULL;
-    }
-    for (int k = 0; k < n_in; k++)
-        maas_value_unref(inputs[k]);
-    for (int k = 0; k < n_out; k++)
-        maas_value_unref(expected[k]);
-    free(inputs);
-    free(expected);
-    free(wanted);
-    return ok;
-}
-
-static bool run_sets(Case *c)
-{
-    int set = 0;
-
-    c->info = maas_model_info(c->model);
-    if (c->light != NULL)
-        return run_set(c, 0);
-    for (;; set++) {
-        char path[1200];
-        struct stat st;
-        snprintf(path, sizeof path, "%s/test_data_set_%d", c->folder, set);
-        if (stat(path, &st) != 0)
-            break;
-        if (!run_set(c, set))
-            return false;
-    }
-    return set > 0 || differs(&c->judge, "there is no data set");
-}
-
 static bool print_names(int n, const MaasPort *ports, char *text, size_t size)
 {
     size_t used = 0;
@@ -462,31 +178,13 @@ static bool run_case(Case *c, const Bytes *model, bool *used)
     each_op_type(model, mark_used, used);
     if (maas_model_load(model->data, model->size, &options, &c->model, &err) != MAAS_OK)
         return differs(&c->judge, "load: %s", err.message);
-    ok = run_sets(c);
+    ok = case_run(c);
     if (ok && g.sample)
         print_sample(c, used);
     maas_model_free(c->model);
     if (ok && c->mem->used != 0)
         return differs(&c->judge, "%zu bytes are not given back", c->mem->used);
     return ok;
-}
-
-/* rtol and atol of data.json, if there is one. */
-static void read_tolerance(Case *c)
-{
-    char path[1200], *at;
-    Bytes file;
-
-    snprintf(path, sizeof path, "%s/data.json", c->folder);
-    if (!read_file(path, &file))
-        return;
-    file.data = realloc(file.data, file.size + 1);
-    file.data[file.size] = '\0';
-    if ((at = strstr(file.data, "\"rtol\":")) != NULL)
-        c->judge.rtol = strtod(at + 7, NULL);
-    if ((at = strstr(file.data, "\"atol\":")) != NULL)
-        c->judge.atol = strtod(at + 7, NULL);
-    free(file.data);
 }
 
 static Exception *find_exception(const char *name)
@@ -506,7 +204,7 @@ static void on_case(const char *folder, const Bytes *model, const char *light)
     Exception *exception = find_exception(name);
     Case c = {
         .folder = folder, .light = light, .judge = {.rtol = 1e-3, .atol = 1e-7, .why = why, .size = sizeof why}};
-    MaasMem mem;
+    MaasMem mem, data;
 
     if (g.op != NULL)
         each_op_type(model, match_op, &matches);
@@ -516,12 +214,18 @@ static void on_case(const char *folder, const Bytes *model, const char *light)
         printf("%s\n", folder), fflush(stdout);
     snprintf(current, sizeof current, "%s", folder);
     maas_mem_init(&mem, &maas_malloc_allocator, 0);
+    maas_mem_init(&data, &maas_malloc_allocator, 0);
     c.mem = &mem;
-    read_tolerance(&c);
+    c.data = &data;
+    c.stop = &stop;
+    case_tolerance(&c);
     stop = 0;
     alarm(SECONDS_PER_CASE);
     ok = run_case(&c, model, used);
+    if (ok && g.memory && light == NULL)
+        ok = case_memory(&c, model);
     alarm(0);
+    g.n_allocations += c.n_allocations;
     if (exception != NULL) {
         exception->seen = true;
         if (!ok) {
@@ -643,6 +347,8 @@ static int report(void)
             printf("FAIL %s: an exception without a case\n", g.exceptions[i].name);
             g.n_failed++;
         }
+    if (g.memory)
+        printf("%lld allocations failed in turn\n", (long long)g.n_allocations);
     printf("%d passed, %d failed, %d skipped\n", g.n_passed, g.n_failed, g.n_skipped);
     if (g.n_passed + g.n_failed + g.n_skipped == 0)
         fprintf(stderr, "conformance: no case was found\n");
@@ -681,7 +387,9 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "--exceptions") == 0 && i + 1 < argc) {
             if (!read_exceptions(argv[++i]))
                 return 2;
-        } else if (strcmp(argv[i], "--verbose") == 0)
+        } else if (strcmp(argv[i], "--memory") == 0)
+            g.memory = true;
+        else if (strcmp(argv[i], "--verbose") == 0)
             g.verbose = true;
         else if (strcmp(argv[i], "--coverage") == 0)
             g.coverage = true;
