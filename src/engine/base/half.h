@@ -32,7 +32,8 @@ static inline float maas_half_f16_to_f32(uint16_t x)
     uint32_t em = (uint32_t)(x & 0x7fff) << 13;
     uint32_t u = maas_float_bits(maas_float_of(em) * 0x1p112f);
 
-    u = em >= 0x0f800000 ? em | 0x7f800000 : u; /* infinity and NaN */
+    u = em >= 0x0f800000 ? em | 0x7f800000 : u;
+    u = em > 0x0f800000 ? u | 0x00400000 : u; /* a quiet NaN, as the hardware gives */
     return maas_float_of(u | sign);
 }
 
