@@ -47,6 +47,11 @@ def values(*shape, dtype=np.float32, scale=1.0):
     return (rng.standard_normal(shape) * scale).astype(dtype)
 
 
+def whole(*shape):
+    """Small whole numbers: sums of their products are exact in float32 in any order."""
+    return rng.integers(-4, 5, shape).astype(np.float32)
+
+
 def model_of(nodes, inputs, outputs, opset, n_out):
     graph = helper.make_graph(
         nodes, "case", [helper.make_value_info(n, type_of(v)) for n, v in inputs.items()],
@@ -72,28 +77,28 @@ def case(name, one, inputs, outputs=None, opset=22):
 
 for spatial, kernel in (((9,), (3,)), ((7, 8), (3, 2)), ((5, 6, 4), (2, 3, 2))):
     n = len(spatial)
-    x, w, b = values(2, 4, *spatial), values(6, 4, *kernel), values(6)
+    x, w, b = whole(2, 4, *spatial), whole(6, 4, *kernel), whole(6)
     case(f"conv_{n}d", node("Conv", ["x", "w", "b"], ["y"], pads=[1] * n + [0] * n, strides=[2] * n), [x, w, b])
     case(f"conv_{n}d_dilated", node("Conv", ["x", "w"], ["y"], dilations=[2] * n, pads=[2] * (2 * n)), [x, w])
-    grouped = values(6, 2, *kernel)
+    grouped = whole(6, 2, *kernel)
     case(f"conv_{n}d_groups", node("Conv", ["x", "w", "b"], ["y"], group=2, pads=[1] * (2 * n)), [x, grouped, b])
-    depthwise = values(8, 1, *kernel)
+    depthwise = whole(8, 1, *kernel)
     for stride in (1, 2, 3):
         case(f"conv_{n}d_depthwise_stride{stride}",
              node("Conv", ["x", "w", "b"], ["y"], group=4, pads=[1] * (2 * n), strides=[stride] * n),
-             [x, depthwise, values(8)])
+             [x, depthwise, whole(8)])
     for pad in ("SAME_UPPER", "SAME_LOWER", "VALID"):
         case(f"conv_{n}d_{pad.lower()}",
              node("Conv", ["x", "w"], ["y"], auto_pad=pad, strides=[2] * n, kernel_shape=list(kernel)), [x, w])
-    case(f"conv_{n}d_pointwise", node("Conv", ["x", "w", "b"], ["y"]), [x, values(5, 4, *[1] * n), values(5)])
-    case(f"conv_{n}d_pointwise_strided", node("Conv", ["x", "w"], ["y"], strides=[2] * n), [x, values(5, 4, *[1] * n)])
+    case(f"conv_{n}d_pointwise", node("Conv", ["x", "w", "b"], ["y"]), [x, whole(5, 4, *[1] * n), whole(5)])
+    case(f"conv_{n}d_pointwise_strided", node("Conv", ["x", "w"], ["y"], strides=[2] * n), [x, whole(5, 4, *[1] * n)])
     # transposed
-    w = values(4, 3, *kernel)
+    w = whole(4, 3, *kernel)
     case(f"conv_transpose_{n}d", node("ConvTranspose", ["x", "w", "b"], ["y"], strides=[2] * n, pads=[1] * n + [0] * n),
-         [x, w, values(3)])
+         [x, w, whole(3)])
     case(f"conv_transpose_{n}d_groups",
          node("ConvTranspose", ["x", "w", "b"], ["y"], group=2, strides=[2] * n, output_padding=[1] * n),
-         [x, w, values(6)])
+         [x, w, whole(6)])
     case(f"conv_transpose_{n}d_dilated", node("ConvTranspose", ["x", "w"], ["y"], dilations=[2] * n, strides=[3] * n),
          [x, w])
     for pad in ("SAME_UPPER", "SAME_LOWER", "VALID"):
@@ -102,7 +107,7 @@ for spatial, kernel in (((9,), (3,)), ((7, 8), (3, 2)), ((5, 6, 4), (2, 3, 2))):
     for pad in ("NOTSET", "SAME_UPPER", "SAME_LOWER"):
         case(f"conv_transpose_{n}d_shape_{pad.lower()}",
              node("ConvTranspose", ["x", "w"], ["y"], auto_pad=pad, output_shape=[s + 1 for s in spatial]),
-             [x, values(4, 3, *[4] * n)])
+             [x, whole(4, 3, *[4] * n)])
     # pools
     for ceil in (0, 1):
         case(f"max_pool_{n}d_ceil{ceil}",
@@ -123,17 +128,17 @@ for spatial, kernel in (((9,), (3,)), ((7, 8), (3, 2)), ((5, 6, 4), (2, 3, 2))):
     case(f"lrn_{n}d", node("LRN", ["x"], ["y"], size=3, alpha=0.3, beta=0.5, bias=1.5), [x],
          [(x / (1.5 + 0.1 * squares) ** 0.5).astype(np.float32)], opset=13)
 
-x = values(1, 3, 40, 33)
-case("conv_wide", node("Conv", ["x", "w", "b"], ["y"], pads=[2] * 4), [x, values(37, 3, 5, 5), values(37)])
+x = whole(1, 3, 40, 33)
+case("conv_wide", node("Conv", ["x", "w", "b"], ["y"], pads=[2] * 4), [x, whole(37, 3, 5, 5), whole(37)])
 case("conv_many_channels", node("Conv", ["x", "w"], ["y"], pads=[1] * 4),
-     [values(1, 300, 6, 5, scale=0.1), values(9, 300, 3, 3, scale=0.1)])
+     [whole(1, 300, 6, 5), whole(9, 300, 3, 3)])
 x = values(2, 9, 5, 5)
 squares = np.pad(x.astype(np.float64) ** 2, [(0, 0), (1, 2), (0, 0), (0, 0)])
 squares = sum(squares[:, i:i + 9] for i in range(4))
 case("lrn_even", node("LRN", ["x"], ["y"], size=4, alpha=0.2), [x],
      [(x / (1 + 0.05 * squares) ** 0.75).astype(np.float32)], opset=13)
 case("max_roi_pool", node("MaxRoiPool", ["x", "r"], ["y"], pooled_shape=[2, 3], spatial_scale=0.5),
-     [values(2, 3, 9, 9), np.array([[0, 1, 1, 9, 12], [1, 4, 3, 16, 8], [1, 2, 2, 3, 3]], np.float32)], opset=11)
+     [whole(2, 3, 9, 9), np.array([[0, 1, 1, 9, 12], [1, 4, 3, 16, 8], [1, 2, 2, 3, 3]], np.float32)], opset=11)
 for mode in ("avg", "max"):
     for transform in ("half_pixel", "output_half_pixel"):
         for sampling in (0, 2):
@@ -143,7 +148,7 @@ for mode in ("avg", "max"):
                  [values(2, 2, 8, 9), np.array([[-1, 0, 6, 7], [2, 1, 12, 14], [3, 3, 3, 3]], np.float32),
                   np.array([0, 1, 1], np.int64)], opset=16)
 case("roi_align_opset10", node("RoiAlign", ["x", "r", "b"], ["y"], output_height=2, output_width=2, sampling_ratio=2),
-     [values(1, 1, 6, 6), np.array([[1, 1, 4, 5]], np.float32), np.array([0], np.int64)], opset=10)
+     [whole(1, 1, 6, 6), np.array([[1, 1, 4, 5]], np.float32), np.array([0], np.int64)], opset=10)
 
 # quantised
 for signed in (np.uint8, np.int8):
