@@ -10,8 +10,8 @@
 
 /* Tables for one length; scratch of the node. */
 typedef struct MaasFourier {
-    int64_t n;    /* points */
-    int64_t size; /* the power of 2 that is computed with: n, or at least 2 n - 1 */
+    int64_t n;      /* points */
+    int64_t size;   /* the power of 2 that is computed with: n, or at least 2 n - 1 */
     double *roots;  /* (size / 2, 2) */
     double *chirp;  /* (n, 2): exp(-pi i k^2 / n), when size != n */
     double *filter; /* (size, 2): the transform of the chirp's inverse, when size != n */

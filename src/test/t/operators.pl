@@ -39,6 +39,7 @@ CREATE FUNCTION same(a tensor, b tensor, rtol float8, atol float8) RETURNS boole
 BEGIN
   IF maas_dtype(a) <> maas_dtype(b) OR maas_shape(a) <> maas_shape(b) THEN RETURN false; END IF;
   IF a = b THEN RETURN true; END IF;
+  IF maas_shape(a) = '{}' THEN a := maas_reshape(a, '{1}'); b := maas_reshape(b, '{1}'); END IF;
   IF maas_dtype(a) NOT LIKE '%float%' AND maas_dtype(a) <> 'double' THEN RETURN false; END IF;
   RETURN (SELECT bool_and(x = y OR abs(x - y) <= atol + rtol * abs(y))
           FROM unnest(maas_cast(a, 'double', false)::float8[], maas_cast(b, 'double', false)::float8[]) AS u(x, y));
