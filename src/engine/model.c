@@ -1,5 +1,5 @@
 /*
- * model.c - loading and running a model: import, inference, folding, preparation; inputs and results.
+ * model.c - loading and running a model: import, inference, folding, passes, preparation; inputs and results.
  *
  * A model owns everything in its arena and its MaasMem; it is read-only after
  * loading.  Results own their values and the run that made them.
@@ -8,7 +8,9 @@
 
 #include "format/onnx_import.h"
 #include "graph/fold.h"
+#include "graph/prepare.h"
 #include "model.h"
+#include "transform/pass.h"
 
 /* ---- loading ---- */
 
@@ -42,11 +44,10 @@ void maas_model_free(MaasModel *model)
 static MaasStatus prepare_all(MaasModel *model, const MaasRunOptions *options, MaasError *err)
 {
     MaasRun run;
-    MaasStatus status = MAAS_OK;
 
     maas_run_init(&run, model->mem, stop_of(options), options->threads);
-    for (int g = 0; g < model->onnx.n_graphs && status == MAAS_OK; g++)
-        status = maas_graph_prepare(model->onnx.graphs[g], &run, err);
+    MaasStatus status = maas_graphs_prepare(model->onnx.n_graphs, model->onnx.graphs, model->n_ports_out,
+                                            model->out_edges, &run, err);
     maas_run_end(&run);
     return status;
 }
@@ -73,6 +74,9 @@ static MaasStatus load(MaasModel *model, const void *bytes, size_t n_bytes, cons
 {
     MAAS_TRY(maas_onnx_import(bytes, n_bytes, &model->arena, model->mem, &model->onnx, err));
     MAAS_TRY(infer_and_fold(model, options, err));
+    if (!options->unfused)
+        MAAS_TRY(
+            maas_transform(&model->onnx, model->n_ports_out, model->out_edges, model->mem, stop_of(options), err));
     MAAS_TRY(maas_graph_set_last_use(model->onnx.graph, err));
     for (int i = 0; i < model->n_ports_out; i++)
         model->onnx.graph->last_use[model->out_edges[i]] = model->onnx.graph->n_nodes;

@@ -63,6 +63,13 @@ static void buffer_unref(MaasBuffer *buffer)
         maas_free(buffer->mem, buffer);
 }
 
+void maas_value_drop_content(MaasValue *value)
+{
+    buffer_unref(value->tensor.buffer);
+    value->tensor.buffer = NULL;
+    value->tensor.data = NULL;
+}
+
 /* Fills in type, rank, dims and count after checking them; data and buffer stay NULL. */
 static MaasStatus describe(MaasTensor *tensor, MaasType type, int rank, const int64_t *dims, MaasError *err)
 {

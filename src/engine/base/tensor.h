@@ -92,6 +92,8 @@ static inline MaasValue *maas_value_ref(MaasValue *value)
 }
 
 void maas_value_unref(MaasValue *value); /* NULL is allowed */
+/* Gives up the elements of a tensor; type and shape stay. */
+void maas_value_drop_content(MaasValue *value);
 
 static inline size_t maas_tensor_bytes(const MaasTensor *t)
 {

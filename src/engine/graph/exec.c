@@ -177,6 +177,11 @@ void *maas_state(MaasCtx *c, size_t bytes)
     return c->state;
 }
 
+void maas_forget(MaasCtx *c, int i)
+{
+    c->forgets |= 1u << i;
+}
+
 MaasStatus maas_parallel(MaasCtx *c, int64_t n, int64_t grain, void (*fn)(void *arg, int64_t from, int64_t to),
                          void *arg)
 {
@@ -565,6 +570,7 @@ MaasStatus maas_exec_prepare(MaasRun *run, MaasNode *node, MaasValue *const *con
     put_scratch_back(run);
     node->state = c.state;
     node->state_bytes = c.state_bytes;
+    node->forgets = c.forgets;
     return status;
 }
 

@@ -1,5 +1,5 @@
 /*
- * fold.c - computing at load what does not depend on the caller, and preparing the nodes that are left.
+ * fold.c - computing at load what does not depend on the caller.
  *
  * Folded values are deep copies in the model's memory, so that they outlive the
  * run that computes them.
@@ -219,39 +219,4 @@ MaasStatus maas_graph_infer_and_fold(MaasGraph *graph, MaasInferScope *scope, Ma
     MAAS_TRY(maas_infer_frame_nodes(scope, frame, err));
     remove_folded(graph);
     return drop_unused_constants(graph, run->mem, err);
-}
-
-static MaasValue *constant_of(const MaasGraph *graph, int edge)
-{
-    while (graph && graph->edges[edge].role == MAAS_ROLE_CAPTURED) {
-        edge = graph->edges[edge].outer;
-        graph = graph->parent;
-    }
-    return graph && graph->edges[edge].role == MAAS_ROLE_CONSTANT ? graph->edges[edge].constant : NULL;
-}
-
-MaasStatus maas_graph_prepare(MaasGraph *graph, MaasRun *run, MaasError *err)
-{
-    for (int k = 0; k < graph->n_nodes; k++) {
-        MaasNode *node = &graph->nodes[k];
-        MaasValue *small[32], **constants = small;
-        MaasType small_types[32], *types = small_types;
-
-        if (!node->op->prepare)
-            continue;
-        if (maas_stop_raised(&run->stop))
-            return maas_fail(err, MAAS_ERR_CANCEL, "stopped");
-        if (node->n_in > 32) {
-            constants = maas_arena_array(graph->arena, (size_t)node->n_in, sizeof *constants, err);
-            types = maas_arena_array(graph->arena, (size_t)node->n_in, sizeof *types, err);
-            if (!constants || !types)
-                return err->status;
-        }
-        for (int i = 0; i < node->n_in; i++) {
-            constants[i] = node->in[i] == MAAS_NO_VALUE ? NULL : constant_of(graph, node->in[i]);
-            types[i] = node->in[i] == MAAS_NO_VALUE ? MAAS_UNDEFINED : graph->edges[node->in[i]].info.type;
-        }
-        MAAS_TRY(maas_exec_prepare(run, node, constants, types, err));
-    }
-    return MAAS_OK;
 }

@@ -1,5 +1,5 @@
 /*
- * fold.h - computing at load what does not depend on the caller, and preparing the nodes that are left.
+ * fold.h - computing at load what does not depend on the caller.
  */
 #ifndef MAAS_GRAPH_FOLD_H
 #define MAAS_GRAPH_FOLD_H
@@ -17,8 +17,5 @@ bool maas_node_foldable(const MaasNode *node, const MaasInferFrame *frame);
 /* Computes such a node; out: n_out places, filled with references. */
 MaasStatus maas_fold_compute(MaasRun *run, const MaasNode *node, const MaasInferFrame *frame, MaasValue **out,
                              MaasError *err);
-
-/* Calls prepare on all nodes of a graph (not of its subgraphs). */
-MaasStatus maas_graph_prepare(MaasGraph *graph, MaasRun *run, MaasError *err);
 
 #endif

@@ -30,6 +30,7 @@ typedef struct MaasEdge {
     MaasValue *constant; /* CONSTANT (NULL when nobody reads it), or the default of an INPUT; else NULL */
     int outer;           /* CAPTURED: the value's number in graph->parent */
     int producer;        /* NODE: index of the node; else -1 */
+    int uses;            /* CONSTANT: reads of its content while running, counted by prepare.h */
 } MaasEdge;
 
 struct MaasNode {
@@ -45,6 +46,7 @@ struct MaasNode {
     MaasAttr *attrs; /* in the order of op->attrs, as many as the record has */
     void *state;     /* made by op->prepare */
     size_t state_bytes;
+    uint32_t forgets; /* bit i: compute does not read the content of input i, see maas_forget */
 };
 
 struct MaasGraph {

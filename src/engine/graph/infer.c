@@ -68,7 +68,8 @@ void maas_info_of_value(const MaasValue *value, MaasInfo *info)
     info->type = value->tensor.type;
     info->rank = value->tensor.rank;
     memcpy(info->dims, value->tensor.dims, sizeof *info->dims * (size_t)info->rank);
-    info->value = &value->tensor;
+    if (value->tensor.data || !value->tensor.count) /* else only states hold the content */
+        info->value = &value->tensor;
 }
 
 /* ---- checking a node against its signature ---- */

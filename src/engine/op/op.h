@@ -120,6 +120,7 @@ typedef struct MaasCtx {
     void *state;          /* what prepare made, or NULL; read-only while running */
     size_t state_bytes;
     const MaasType *in_types; /* prepare: element types of the inputs, constant or not */
+    uint32_t forgets;         /* prepare: see maas_forget */
     MaasRun *run;
     MaasError *err;
 } MaasCtx;
@@ -241,6 +242,9 @@ MaasStatus maas_node_fail(MaasCtx *c, MaasStatus status, const char *format, ...
     __attribute__((format(printf, 3, 4), cold));
 /* prepare: makes the node's state, zeroed, 64-byte aligned. */
 void *maas_state(MaasCtx *c, size_t bytes);
+/* prepare: the state holds all that compute needs of the constant input i < 32.  Its content is freed when every
+ * node that reads it says so; compute then sees its type and shape, and data NULL. */
+void maas_forget(MaasCtx *c, int i);
 /* Runs fn(arg, from, to) over [0, n), in pieces of at least grain, on the threads of this run. */
 MaasStatus maas_parallel(MaasCtx *c, int64_t n, int64_t grain, void (*fn)(void *arg, int64_t from, int64_t to),
                          void *arg);
