@@ -28,7 +28,7 @@ def session(path):
 class Case:
     """A model and its data sets, written as they are run."""
 
-    def __init__(self, out, name, model):
+    def __init__(self, out, name, model, tolerance=1e-5):
         self.folder, self.n, self.session = os.path.join(out, name), 0, session(model)
         os.makedirs(self.folder, exist_ok=True)
         link = os.path.join(self.folder, "model.onnx")
@@ -36,7 +36,7 @@ class Case:
             os.remove(link)
         os.symlink(os.path.abspath(model), link)
         with open(os.path.join(self.folder, "data.json"), "w") as file:  # outputs are of order one
-            file.write('{"rtol": 1e-5, "atol": 1e-5}\n')
+            file.write(f'{{"rtol": {tolerance}, "atol": {tolerance}}}\n')
 
     def run(self, feed):
         outputs = self.session.run(None, feed)
@@ -64,7 +64,10 @@ def voice(models, out):
     spoken = speech("The database is a model service, and a prediction is an expression.")
     quiet = (np.random.default_rng(0).standard_normal(16000) * 1e-3).astype(np.float32)
     for version in ("v5", "v6", "legacy"):
-        case = Case(out, f"silero_vad_{version}", os.path.join(models, f"silero_vad_{version}.onnx"))
+        # The oldest takes the logarithm of a spectrum with almost empty bins, which makes rounding errors large: there
+        # onnxruntime itself is 5e-5 from the same graph in float64 (relative to a scale of 16), and the states 3e-6.
+        case = Case(out, f"silero_vad_{version}", os.path.join(models, f"silero_vad_{version}.onnx"),
+                    1e-4 if version == "legacy" else 1e-5)
         step = 512
         scores = {}
         for name, audio, rate in (("speech", spoken, 16000), ("silence", quiet, 16000), ("8 kHz", spoken[::2], 8000)):
@@ -102,7 +105,8 @@ def recognise(models, out):
         read = "".join(keys[k] for k, before in zip(path, [0, *path]) if k and k != before)
         print(f"ppocr_rec: {text!r} read as {read!r}")
         assert read.replace(" ", "") == text.replace(" ", "")
-    detect = Case(out, "ppocr_det", os.path.join(models, "ch_PP-OCRv4_det_infer.onnx"))
+    # Against the same graph in float64, onnxruntime's probabilities are up to 0.7e-5 off, ours 2e-5.
+    detect = Case(out, "ppocr_det", os.path.join(models, "ch_PP-OCRv4_det_infer.onnx"), 5e-5)
     page = np.ones((1, 3, 96, 320), np.float32)
     line = picture("read me")
     page[0, :, 24:72, 16:16 + line.shape[2]] = line
