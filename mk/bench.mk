@@ -1,5 +1,8 @@
-# make bench          our engine beside onnxruntime, one thread and then all cores; BENCH="--only mlp --rounds 3"
-# onnxruntime comes from PyPI into build/bench/venv and is needed for nothing else.
+# make bench            both of the following
+# make bench-engine     our engine beside onnxruntime, one thread and then all cores; BENCH="--only mlp --rounds 3"
+# make bench-sql        a table scored in the database, beside what a user would do instead; BENCH_SQL="--rows 100000"
+# onnxruntime and psycopg2 come from PyPI into build/bench/venv and are needed for nothing else.  bench-sql compares with
+# PL/Python where postgresql-plpython3 is installed.
 
 BENCH_DIR = build/bench
 BENCH_PYTHON = $(BENCH_DIR)/venv/bin/python
@@ -13,6 +16,12 @@ $(BENCH_PYTHON): src/test/bench/requirements.txt
 	$(BENCH_DIR)/venv/bin/pip install -q -r $<
 	@touch $@
 
-.PHONY: bench
-bench: $(BENCH_DIR)/libmaas_bench.so $(BENCH_PYTHON)
+.PHONY: bench bench-engine bench-sql
+bench: bench-engine bench-sql
+
+bench-engine: $(BENCH_DIR)/libmaas_bench.so $(BENCH_PYTHON)
 	OPENBLAS_NUM_THREADS=1 $(BENCH_PYTHON) src/test/bench/bench.py $< $(BENCH_DIR)/models $(BENCH)
+
+bench-sql: stage $(BENCH_PYTHON)
+	tools/server start && eval "$$(tools/server env)" && \
+		$(BENCH_PYTHON) src/test/bench/sql.py $(BENCH_DIR)/models $(BENCH_SQL)
