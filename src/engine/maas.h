@@ -134,6 +134,10 @@ MaasStatus maas_value_to_json(const MaasValue *value, MaasMem *mem, char **json,
 MaasStatus maas_inputs_from_json(const char *json, size_t length, const MaasModelInfo *info, MaasMem *mem,
                                  MaasValue **inputs, MaasError *err);
 
+/* ---- learning ---- */
+
+#include "learn/architecture.h"
+
 /* ---- the build ---- */
 
 /* One line: version, CPU level in use, OpenBLAS's version and core or why it could not be opened. */

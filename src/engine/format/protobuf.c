@@ -298,6 +298,14 @@ void maas_pb_put_bytes(MaasPbOut *out, uint32_t number, const void *data, size_t
         memcpy(at, data, size);
 }
 
+void maas_pb_put_raw(MaasPbOut *out, const void *data, size_t size)
+{
+    if (size > 0 && reserve(out, size)) {
+        memcpy(out->data + out->size, data, size);
+        out->size += size;
+    }
+}
+
 size_t maas_pb_begin(MaasPbOut *out, uint32_t number)
 {
     append_tag(out, number, MAAS_PB_BYTES);

@@ -83,6 +83,8 @@ void maas_pb_put_float(MaasPbOut *out, uint32_t number, float value);
 void maas_pb_put_bytes(MaasPbOut *out, uint32_t number, const void *data, size_t size);
 /* Appends a field of `size` bytes whose content the caller writes; NULL on failure. */
 void *maas_pb_put_space(MaasPbOut *out, uint32_t number, size_t size);
+/* Appends fields that are already encoded. */
+void maas_pb_put_raw(MaasPbOut *out, const void *data, size_t size);
 /* What is written between begin and end becomes one nested message. */
 size_t maas_pb_begin(MaasPbOut *out, uint32_t number);
 void maas_pb_end(MaasPbOut *out, size_t mark);

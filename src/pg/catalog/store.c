@@ -52,10 +52,10 @@ static CatalogQuery next_number = {
 
 static CatalogQuery insert_version = {
     "INSERT INTO maas.model_version (model, number, sha256, size, signature, labels, null_as_nan, origin, "
-    "created_by)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-    9,
-    {INT8OID, INT4OID, BYTEAOID, INT8OID, JSONBOID, TEXTARRAYOID, BOOLOID, TEXTOID, REGROLEOID}};
+    "created_by, metrics)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    10,
+    {INT8OID, INT4OID, BYTEAOID, INT8OID, JSONBOID, TEXTARRAYOID, BOOLOID, TEXTOID, REGROLEOID, JSONBOID}};
 
 static CatalogQuery insert_piece = {
     "INSERT INTO maas.model_chunk (model, number, piece, data) VALUES ($1, $2, $3, $4)",
@@ -168,7 +168,7 @@ int32 StoreVersion(const NewVersion *version)
     CatalogOwner caller;
     int32 number;
     bool isnull;
-    char nulls[] = "         ";
+    char nulls[] = "          ";
 
     CatalogBecomeOwner(&caller);
     CatalogConnect();
@@ -183,8 +183,10 @@ int32 StoreVersion(const NewVersion *version)
                           version->labels,
                           BoolGetDatum(version->null_as_nan),
                           CStringGetTextDatum(version->origin),
-                          ObjectIdGetDatum(caller.user)};
+                          ObjectIdGetDatum(caller.user),
+                          version->metrics};
 
+        nulls[9] = version->has_metrics ? ' ' : 'n';
         nulls[5] = version->has_labels ? ' ' : 'n';
         CatalogWrite(&insert_version, values, nulls);
     }

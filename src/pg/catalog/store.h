@@ -17,6 +17,8 @@ typedef struct NewVersion {
     Datum labels;    /* text[] */
     bool has_labels;
     bool null_as_nan;
+    Datum metrics; /* jsonb */
+    bool has_metrics;
     const char *origin;
 } NewVersion;
 

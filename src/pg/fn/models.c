@@ -23,6 +23,7 @@
 #include "catalog/lookup.h"
 #include "catalog/signature.h"
 #include "catalog/store.h"
+#include "models.h"
 
 PG_FUNCTION_INFO_V1(maas_load);
 PG_FUNCTION_INFO_V1(maas_load_text);
@@ -88,28 +89,34 @@ static void ReadLoadArgs(FunctionCallInfo fcinfo, const char *source, LoadArgs *
     args->model = StoreLockModel(args->name);
 }
 
-static Datum Load(const LoadArgs *args, const void *bytes, size_t n_bytes, const char *origin)
+int32 ModelAdd(NewVersion *version, bool deploy)
 {
     uint8 sha256[MODEL_SHA256_BYTES];
+    const Prepared *prepared;
+    int32 number;
+
+    Sha256(version->bytes, version->n_bytes, sha256);
+    version->sha256 = sha256;
+    prepared = PreparedLoad(version->name, version->bytes, version->n_bytes, sha256);
+    version->signature = SignatureMake(prepared->info);
+    number = StoreVersion(version);
+    if (deploy)
+        StoreDeploy(version->model, number);
+    return number;
+}
+
+static Datum Load(const LoadArgs *args, const void *bytes, size_t n_bytes, const char *origin)
+{
     NewVersion version = {.name = args->name,
                           .model = args->model,
                           .bytes = bytes,
                           .n_bytes = n_bytes,
-                          .sha256 = sha256,
                           .labels = args->labels,
                           .has_labels = args->has_labels,
                           .null_as_nan = args->null_as_nan,
                           .origin = origin};
-    const Prepared *prepared;
-    int32 number;
 
-    Sha256(bytes, n_bytes, sha256);
-    prepared = PreparedLoad(args->name, bytes, n_bytes, sha256);
-    version.signature = SignatureMake(prepared->info);
-    number = StoreVersion(&version);
-    if (args->deploy)
-        StoreDeploy(args->model, number);
-    PG_RETURN_INT32(number);
+    PG_RETURN_INT32(ModelAdd(&version, args->deploy));
 }
 
 Datum maas_load(PG_FUNCTION_ARGS)
