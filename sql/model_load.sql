@@ -126,3 +126,11 @@ UPDATE maas.model_chunk c SET piece = 7 FROM maas.model m WHERE m.id = c.model A
 SELECT maas_export('large');
 
 SELECT count(maas_drop(name)) FROM maas.models;
+
+-- Whether rows may be predicted together, or what in the model forbids it.
+BEGIN;
+SELECT maas_load('sum', :'sum'), maas_load('total', :'total'), maas_load('square', :'square'),
+    maas_load('one_only', :'one_only'), maas_load('scalar', :'scalar'), maas_load('zipmap', :'zipmap'),
+    maas_load('columns', :'columns'), maas_load('sequence', :'sequence'), maas_load('zeros', :'zeros');
+SELECT name, maas_describe(name) -> 'batching' AS batching FROM maas.models ORDER BY name;
+ROLLBACK;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "graph/batch_axis.h"
 #include "graph/infer.h"
 #include "model.h"
 
@@ -214,6 +215,25 @@ static MaasStatus find_scores(MaasModel *model, int *hidden, MaasError *err)
     return MAAS_OK;
 }
 
+/* ---- rows ---- */
+
+/* Tells of each output whether the rows of a batch are independent in it. */
+static MaasStatus find_mixed(MaasModel *model, MaasPort *outputs, MaasStop stop, MaasError *err)
+{
+    MaasModelInfo *info = &model->info;
+    const char **mixed = maas_arena_array(&model->arena, (size_t)model->n_ports_out + 1, sizeof *mixed, err);
+
+    if (!mixed)
+        return err->status;
+    MAAS_TRY(maas_batch_axis(model->onnx.graph, stop, &model->arena, model->n_ports_out, model->out_edges, mixed,
+                             err));
+    for (int i = 0; i < model->n_ports_out; i++)
+        outputs[i].mixed = mixed[i];
+    info->rows_independent =
+        info->n_outputs > 0 && !mixed[info->scores] && (info->label < 0 || !mixed[info->label]);
+    return MAAS_OK;
+}
+
 /* ---- the whole ---- */
 
 /* What is known of the inputs of one example: every free dimension taken as 1. */
@@ -276,7 +296,7 @@ static MaasStatus fill_opsets(MaasModel *model, MaasError *err)
     return MAAS_OK;
 }
 
-MaasStatus maas_model_describe(MaasModel *model, MaasError *err)
+MaasStatus maas_model_describe(MaasModel *model, MaasStop stop, MaasError *err)
 {
     const MaasOnnxModel *onnx = &model->onnx;
     const MaasGraph *graph = onnx->graph;
@@ -311,5 +331,6 @@ MaasStatus maas_model_describe(MaasModel *model, MaasError *err)
     info->metadata = (const char *const *)onnx->metadata;
     info->n_parameters = onnx->n_parameters;
     info->n_nodes = (int)onnx->n_nodes;
+    MAAS_TRY(find_mixed(model, outputs, stop, err));
     return flops_of_one(model, &info->flops, err);
 }

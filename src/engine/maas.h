@@ -41,6 +41,8 @@ typedef struct MaasPort {
     const int64_t *dims;         /* rank entries; negative: free */
     const char *const *symbols;  /* rank entries: the name of a free dimension, or NULL */
     bool optional;               /* an input that has a default */
+    const char *mixed; /* an output: NULL when its axis 0 holds the rows of a batch and each follows from the same row
+                          of the inputs alone, whatever the others and their number; else why not */
     const struct MaasPort *elem; /* sequence, optional: of its elements; map: of its values */
     MaasType key;                /* map */
 } MaasPort;
@@ -71,6 +73,8 @@ typedef struct MaasModelInfo {
     int64_t n_parameters;        /* elements of all initialisers */
     int n_nodes;
     double flops; /* of one example (free dimensions taken as 1) */
+    bool rows_independent; /* scores, and label if there is one, are not mixed: rows may be computed together when
+                              every input holds one along axis 0 and the inputs with a default are left at it */
 } MaasModelInfo;
 
 const MaasModelInfo *maas_model_info(const MaasModel *model);

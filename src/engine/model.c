@@ -64,7 +64,7 @@ static MaasStatus infer_and_fold(MaasModel *model, const MaasRunOptions *options
 
     maas_run_end(&run);
     if (status == MAAS_OK)
-        status = maas_model_describe(model, err);
+        status = maas_model_describe(model, stop_of(options), err);
     maas_arena_free(&results);
     return status;
 }

@@ -22,6 +22,6 @@ struct MaasModel {
 };
 
 /* Fills info, n_ports_out and out_edges from the inferred graph. */
-MaasStatus maas_model_describe(MaasModel *model, MaasError *err);
+MaasStatus maas_model_describe(MaasModel *model, MaasStop stop, MaasError *err);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "../base/convert.h"
 #include "adapt.h"
+#include "batch.h"
 #include "broadcast.h"
 #include "dims.h"
 
@@ -30,6 +31,7 @@
         .adapt = adapt_fn,                                                                                         \
         .infer = maas_infer_same,                                                                                  \
         .compute = compute_##id,                                                                                   \
+        .batch = maas_batch_elementwise,                                                                           \
     };
 
 #define FLOAT_ATTR(NAME, value) {NAME, MAAS_ATTR_FLOAT, .f = value}
@@ -93,6 +95,7 @@ const MaasOp maas_op_gelu = {
     .attrs = {{"approximate", MAAS_ATTR_STRING, .s = "none"}},
     .infer = infer_gelu,
     .compute = compute_gelu,
+    .batch = maas_batch_elementwise,
 };
 
 /* ---- PRelu: the slope broadcasts to the input ---- */
@@ -152,6 +155,7 @@ const MaasOp maas_op_prelu = {
     .adapt = adapt_prelu,
     .infer = infer_prelu,
     .compute = compute_prelu,
+    .batch = maas_batch_elementwise,
 };
 
 /* ---- Clip ---- */
@@ -230,4 +234,5 @@ const MaasOp maas_op_clip = {
     .adapt = adapt_clip,
     .infer = infer_clip,
     .compute = compute_clip,
+    .batch = maas_batch_elementwise,
 };

@@ -5,6 +5,7 @@
 
 #include "../kernel/kernel.h"
 #include "adapt.h"
+#include "batch.h"
 #include "expect.h"
 
 /* A tensor as (outer, axis, inner). */
@@ -119,6 +120,7 @@ static double cost_line(const MaasInferCtx *c)
                   {"select_last_index", MAAS_ATTR_INT, .i = 0}},                                                   \
         .infer = infer_arg,                                                                                        \
         .compute = compute_##id,                                                                                   \
+        .batch = maas_batch_arg,                                                                                   \
         .cost = cost_line,                                                                                         \
     };
 ARG(arg_max, "ArgMax")
@@ -220,6 +222,7 @@ const MaasOp maas_op_top_k = {
     .adapt = adapt_top_k,
     .infer = infer_top_k,
     .compute = compute_top_k,
+    .batch = maas_batch_along_axis,
     .cost = cost_top_k,
 };
 
@@ -272,4 +275,5 @@ const MaasOp maas_op_cum_sum = {
     .attrs = {{"exclusive", MAAS_ATTR_INT, .i = 0}, {"reverse", MAAS_ATTR_INT, .i = 0}},
     .infer = infer_cum_sum,
     .compute = compute_cum_sum,
+    .batch = maas_batch_along_input,
 };

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "../kernel/kernel.h"
+#include "batch.h"
 #include "expect.h"
 #include "product.h"
 
@@ -429,5 +430,6 @@ const MaasOp maas_op_attention = {
               {"right_window_size", MAAS_ATTR_INT, .i = -1}},
     .infer = infer_attention,
     .compute = compute_attention,
+    .batch = maas_batch_attention,
     .cost = cost_attention,
 };

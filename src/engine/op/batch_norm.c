@@ -6,6 +6,7 @@
 
 #include "../kernel/kernel.h"
 #include "adapt.h"
+#include "batch.h"
 #include "expect.h"
 
 enum { BN_EPSILON, BN_MOMENTUM, BN_TRAINING, BN_SPATIAL };
@@ -177,4 +178,5 @@ const MaasOp maas_op_batch_normalization = {
     .adapt = adapt_batch_norm,
     .infer = infer_batch_norm,
     .compute = compute_batch_norm,
+    .batch = maas_batch_norm,
 };

@@ -6,6 +6,7 @@
 
 #include "../base/convert.h"
 #include "adapt.h"
+#include "batch.h"
 #include "broadcast.h"
 #include "expect.h"
 
@@ -21,6 +22,7 @@
         .adapt = maas_adapt_old_broadcast,                                                                         \
         .infer = maas_infer_binary,                                                                                \
         .compute = compute_fn,                                                                                     \
+        .batch = maas_batch_##id,                                                                                  \
     };
 
 static MaasStatus compute_binary(MaasCtx *c, MaasBinary op)
@@ -108,6 +110,7 @@ const MaasOp maas_op_mod = {
     .attrs = {{"fmod", MAAS_ATTR_INT, .i = 0}},
     .infer = infer_mod,
     .compute = compute_mod,
+    .batch = maas_batch_elementwise,
 };
 
 /* ---- Pow: base and exponent may differ in type; the result has the base's ---- */
@@ -217,6 +220,7 @@ const MaasOp maas_op_pow = {
     .adapt = maas_adapt_old_broadcast,
     .infer = maas_infer_binary,
     .compute = compute_pow,
+    .batch = maas_batch_elementwise,
 };
 
 /* ---- Sum, Mean, Max, Min: any number of arguments, gathered in the output ---- */
@@ -273,6 +277,7 @@ static MaasStatus compute_min(MaasCtx *c)
         .adapt = maas_adapt_consumed,                                                                              \
         .infer = maas_infer_broadcast,                                                                             \
         .compute = compute_##id,                                                                                   \
+        .batch = maas_batch_elementwise,                                                                           \
     };
 VARIADIC(sum, "Sum", MAAS_T_FLOATS)
 VARIADIC(mean, "Mean", MAAS_T_FLOATS)

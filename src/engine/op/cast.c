@@ -8,6 +8,7 @@
 #include "../base/convert.h"
 #include "../kernel/kernel.h"
 #include "adapt.h"
+#include "batch.h"
 #include "dims.h"
 
 #define MAAS_T_CAST (MAAS_T_ANY & ~MAAS_T_COMPLEX)
@@ -165,6 +166,7 @@ const MaasOp maas_op_cast = {
     .adapt = adapt_cast,
     .infer = infer_cast,
     .compute = compute_cast,
+    .batch = maas_batch_cast,
 };
 
 const MaasOp maas_op_cast_like = {
@@ -176,4 +178,5 @@ const MaasOp maas_op_cast_like = {
     .attrs = {CAST_ATTRS},
     .infer = infer_cast_like,
     .compute = compute_cast,
+    .batch = maas_batch_cast,
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "adapt.h"
+#include "batch.h"
 #include "broadcast.h"
 #include "dims.h"
 
@@ -72,7 +73,7 @@ static MaasStatus compute_equal(MaasCtx *c)
     return maas_binary(c, MAAS_BIN_EQUAL, a, &b, y);
 }
 
-#define COMPARE(id, NAME, first_opset, since_opset, types, adapt_fn)                                               \
+#define COMPARE(id, NAME, first_opset, since_opset, types, adapt_fn, rows)                                         \
     const MaasOp maas_op_##id = {                                                                                  \
         .name = NAME,                                                                                              \
         .first = first_opset,                                                                                      \
@@ -84,13 +85,15 @@ static MaasStatus compute_equal(MaasCtx *c)
         .adapt = adapt_fn,                                                                                         \
         .infer = maas_infer_binary,                                                                                \
         .compute = compute_##id,                                                                                   \
+        .batch = rows,                                                                                             \
     };
 
-COMPARE(equal, "Equal", 1, 7, MAAS_T_NUMERIC | MAAS_T_BOOL | MAAS_T_STRING, maas_adapt_old_broadcast)
-COMPARE(less, "Less", 1, 7, MAAS_T_NUMERIC, maas_adapt_old_broadcast)
-COMPARE(greater, "Greater", 1, 7, MAAS_T_NUMERIC, maas_adapt_old_broadcast)
-COMPARE(less_or_equal, "LessOrEqual", 12, 12, MAAS_T_NUMERIC, NULL)
-COMPARE(greater_or_equal, "GreaterOrEqual", 12, 12, MAAS_T_NUMERIC, NULL)
+COMPARE(equal, "Equal", 1, 7, MAAS_T_NUMERIC | MAAS_T_BOOL | MAAS_T_STRING, maas_adapt_old_broadcast,
+        maas_batch_equal)
+COMPARE(less, "Less", 1, 7, MAAS_T_NUMERIC, maas_adapt_old_broadcast, maas_batch_elementwise)
+COMPARE(greater, "Greater", 1, 7, MAAS_T_NUMERIC, maas_adapt_old_broadcast, maas_batch_elementwise)
+COMPARE(less_or_equal, "LessOrEqual", 12, 12, MAAS_T_NUMERIC, NULL, maas_batch_elementwise)
+COMPARE(greater_or_equal, "GreaterOrEqual", 12, 12, MAAS_T_NUMERIC, NULL, maas_batch_elementwise)
 
 /* ---- logic and bits: the same kernels, since a bool is 0 or 1 ---- */
 
@@ -121,6 +124,7 @@ static MaasStatus compute_xor(MaasCtx *c)
         .adapt = adapt_fn,                                                                                         \
         .infer = maas_infer_binary,                                                                                \
         .compute = compute_fn,                                                                                     \
+        .batch = maas_batch_elementwise,                                                                           \
     };
 
 BITS(and, "And", 1, 7, MAAS_T_BOOL, maas_adapt_old_broadcast, compute_and)
@@ -158,6 +162,7 @@ const MaasOp maas_op_bit_shift = {
     .attrs = {{"direction", MAAS_ATTR_STRING, .required = true}},
     .infer = infer_bit_shift,
     .compute = compute_bit_shift,
+    .batch = maas_batch_elementwise,
 };
 
 /* ---- Where ---- */
@@ -199,4 +204,5 @@ const MaasOp maas_op_where = {
     .out = {{"output", MAAS_T_ANY, 'T', 0}},
     .infer = maas_infer_broadcast,
     .compute = compute_where,
+    .batch = maas_batch_where,
 };

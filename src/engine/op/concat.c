@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "adapt.h"
+#include "batch.h"
 #include "dims.h"
 #include "move.h"
 
@@ -116,6 +117,7 @@ const MaasOp maas_op_concat = {
     .adapt = adapt_concat,
     .infer = infer_concat,
     .compute = compute_concat,
+    .batch = maas_batch_concat,
 };
 
 /* ---- Split ---- */
@@ -221,4 +223,5 @@ const MaasOp maas_op_split = {
     .adapt = adapt_split,
     .infer = infer_split,
     .compute = compute_split,
+    .batch = maas_batch_split,
 };

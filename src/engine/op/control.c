@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "batch.h"
 #include "dims.h"
 #include "loop.h"
 #include "stack.h"
@@ -74,6 +75,7 @@ const MaasOp maas_op_if = {
               [IF_THEN] = {"then_branch", MAAS_ATTR_GRAPH, .required = true}},
     .infer = infer_if,
     .compute = compute_if,
+    .batch = maas_batch_if,
 };
 
 /* ---- Loop ---- */
@@ -272,4 +274,5 @@ const MaasOp maas_op_loop = {
     .attrs = {{"body", MAAS_ATTR_GRAPH, .required = true}},
     .infer = infer_loop,
     .compute = compute_loop,
+    .batch = maas_batch_loop,
 };

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "../kernel/kernel.h"
+#include "batch.h"
 #include "conv.h"
 #include "expect.h"
 #include "product.h"
@@ -244,5 +245,6 @@ const MaasOp maas_op_conv = {
     .attrs = {MAAS_WINDOW_SPECS, {"group", MAAS_ATTR_INT, .i = 1}},
     .infer = infer_conv,
     .compute = compute_conv,
+    .batch = maas_batch_first,
     .cost = cost_conv,
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../kernel/kernel.h"
+#include "batch.h"
 #include "conv.h"
 #include "expect.h"
 #include "product.h"
@@ -201,6 +202,7 @@ const MaasOp maas_op_conv_transpose = {
               {"output_shape", MAAS_ATTR_INTS}},
     .infer = infer_conv_transpose,
     .compute = compute_conv_transpose,
+    .batch = maas_batch_first,
     .cost = cost_conv_transpose,
 };
 
@@ -322,4 +324,5 @@ const MaasOp maas_op_col2im = {
     .attrs = {{"strides", MAAS_ATTR_INTS}, {"pads", MAAS_ATTR_INTS}, {"dilations", MAAS_ATTR_INTS}},
     .infer = infer_col2im,
     .compute = compute_col2im,
+    .batch = maas_batch_first,
 };

@@ -6,6 +6,7 @@
  */
 #include <math.h>
 
+#include "batch.h"
 #include "conv.h"
 #include "expect.h"
 #include "product.h"
@@ -211,5 +212,6 @@ const MaasOp maas_op_deform_conv = {
               {"offset_group", MAAS_ATTR_INT, .i = 1}},
     .infer = infer_deform_conv,
     .compute = compute_deform_conv,
+    .batch = maas_batch_deform_conv,
     .cost = cost_deform_conv,
 };

@@ -3,6 +3,7 @@
  */
 #include <math.h>
 
+#include "batch.h"
 #include "expect.h"
 
 static MaasStatus infer_det(MaasInferCtx *c)
@@ -96,5 +97,6 @@ const MaasOp maas_op_det = {
     .out = {{"Y", MAAS_T_FLOATS, 'T', 0}},
     .infer = infer_det,
     .compute = compute_det,
+    .batch = maas_batch_last_two,
     .cost = cost_det,
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "adapt.h"
+#include "batch.h"
 #include "expect.h"
 
 enum { DROPOUT_SEED, DROPOUT_MASK_AS_DATA };
@@ -138,4 +139,5 @@ const MaasOp maas_op_dropout = {
     .adapt = adapt_dropout,
     .infer = infer_dropout,
     .compute = compute_dropout,
+    .batch = maas_batch_dropout,
 };

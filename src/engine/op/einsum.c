@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "../kernel/kernel.h"
+#include "batch.h"
 #include "expect.h"
 #include "product.h"
 
@@ -557,5 +558,6 @@ const MaasOp maas_op_einsum = {
     .attrs = {{"equation", MAAS_ATTR_STRING, .required = true}},
     .infer = infer_einsum,
     .compute = compute_einsum,
+    .batch = maas_batch_einsum,
     .cost = cost_einsum,
 };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../kernel/kernel.h"
+#include "batch.h"
 #include "dims.h"
 #include "move.h"
 
@@ -106,6 +107,7 @@ const MaasOp maas_op_gather = {
     .attrs = {{"axis", MAAS_ATTR_INT, .i = 0}},
     .infer = infer_gather,
     .compute = compute_gather,
+    .batch = maas_batch_gather,
 };
 
 /* ---- GatherElements ---- */
@@ -172,6 +174,7 @@ const MaasOp maas_op_gather_elements = {
     .attrs = {{"axis", MAAS_ATTR_INT, .i = 0}},
     .infer = infer_gather_elements,
     .compute = compute_gather_elements,
+    .batch = maas_batch_gather_elements,
 };
 
 /* ---- GatherND ---- */
@@ -254,6 +257,7 @@ const MaasOp maas_op_gather_nd = {
     .attrs = {{"batch_dims", MAAS_ATTR_INT, .i = 0}},
     .infer = infer_gather_nd,
     .compute = compute_gather_nd,
+    .batch = maas_batch_gather_nd,
 };
 
 /* ---- Compress ---- */

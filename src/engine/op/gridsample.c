@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "adapt.h"
+#include "batch.h"
 #include "dims.h"
 
 enum { GRID_ALIGN, GRID_MODE, GRID_PADDING };
@@ -360,6 +361,7 @@ const MaasOp maas_op_grid_sample = {
               [GRID_PADDING] = {"padding_mode", MAAS_ATTR_STRING, .s = "zeros"}},
     .infer = infer_grid_sample,
     .compute = compute_grid_sample,
+    .batch = maas_batch_pairs,
 };
 
 /* ---- AffineGrid ---- */

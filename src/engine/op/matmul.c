@@ -5,6 +5,7 @@
  */
 #include "../kernel/kernel.h"
 #include "adapt.h"
+#include "batch.h"
 #include "expect.h"
 #include "product.h"
 
@@ -85,6 +86,7 @@ const MaasOp maas_op_matmul = {
     .out = {{"Y", TYPES, 'T', 0}},
     .infer = infer_matmul,
     .compute = compute_matmul,
+    .batch = maas_batch_matmul,
     .cost = cost_matmul,
 };
 
@@ -228,5 +230,6 @@ const MaasOp maas_op_gemm = {
     .adapt = adapt_gemm,
     .infer = infer_gemm,
     .compute = compute_gemm,
+    .batch = maas_batch_gemm,
     .cost = cost_gemm,
 };

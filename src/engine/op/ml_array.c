@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "batch.h"
 #include "ml.h"
 
 static int64_t last_dim(const MaasTensor *x)
@@ -89,6 +90,7 @@ const MaasOp maas_op_array_feature_extractor = {
     .out = {{"Z", MAAS_T_ML_NUMBERS | MAAS_T_STRING, 'T', 0}},
     .infer = infer_extract,
     .compute = compute_extract,
+    .batch = maas_batch_extract,
 };
 
 /* ---- Binarizer ---- */
@@ -125,6 +127,7 @@ const MaasOp maas_op_binarizer = {
     .attrs = {{"threshold", MAAS_ATTR_FLOAT}},
     .infer = maas_infer_same,
     .compute = compute_binarizer,
+    .batch = maas_batch_elementwise,
 };
 
 /* ---- FeatureVectorizer ---- */
@@ -200,6 +203,7 @@ const MaasOp maas_op_feature_vectorizer = {
     .attrs = {{"inputdimensions", MAAS_ATTR_INTS}},
     .infer = infer_vectorizer,
     .compute = compute_vectorizer,
+    .batch = maas_batch_feature_vectorizer,
 };
 
 /* ---- Imputer ---- */
@@ -267,6 +271,7 @@ const MaasOp maas_op_imputer = {
               {"replaced_value_int64", MAAS_ATTR_INT}},
     .infer = infer_imputer,
     .compute = compute_imputer,
+    .batch = maas_batch_table,
 };
 
 /* ---- Normalizer ---- */
@@ -328,6 +333,7 @@ const MaasOp maas_op_normalizer = {
     .attrs = {{"norm", MAAS_ATTR_STRING, .s = "MAX"}},
     .infer = infer_normalizer,
     .compute = compute_normalizer,
+    .batch = maas_batch_table,
 };
 
 /* ---- Scaler ---- */
@@ -373,4 +379,5 @@ const MaasOp maas_op_scaler = {
     .attrs = {{"offset", MAAS_ATTR_FLOATS}, {"scale", MAAS_ATTR_FLOATS}},
     .infer = infer_scaler,
     .compute = compute_scaler,
+    .batch = maas_batch_table,
 };

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "batch.h"
 #include "ml.h"
 
 /* A list of keys or of values, wherever the node keeps it. */
@@ -206,6 +207,7 @@ const MaasOp maas_op_label_encoder = {
     .infer = infer_label_encoder,
     .prepare = prepare_label_encoder,
     .compute = compute_label_encoder,
+    .batch = maas_batch_elementwise,
 };
 
 /* ---- CategoryMapper ---- */
@@ -270,6 +272,7 @@ const MaasOp maas_op_category_mapper = {
     .infer = infer_category_mapper,
     .prepare = prepare_category_mapper,
     .compute = compute_category_mapper,
+    .batch = maas_batch_elementwise,
 };
 
 /* ---- OneHotEncoder ---- */
@@ -349,4 +352,5 @@ const MaasOp maas_op_one_hot_encoder = {
     .infer = infer_one_hot,
     .prepare = prepare_one_hot,
     .compute = compute_one_hot,
+    .batch = maas_batch_each,
 };

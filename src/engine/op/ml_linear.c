@@ -2,6 +2,7 @@
  * ml_linear.c - LinearClassifier and LinearRegressor.
  */
 #include "../kernel/kernel.h"
+#include "batch.h"
 #include "ml.h"
 
 /* scores (N, M) = x (N, F) . coefficients (M, F)^T + intercepts (M), or 0 */
@@ -123,6 +124,7 @@ const MaasOp maas_op_linear_classifier = {
               [C_POST] = {"post_transform", MAAS_ATTR_STRING, .s = "NONE"}},
     .infer = infer_classifier,
     .compute = compute_classifier,
+    .batch = maas_batch_table,
     .cost = cost_linear,
 };
 
@@ -187,5 +189,6 @@ const MaasOp maas_op_linear_regressor = {
               [R_INTERCEPTS] = {"intercepts", MAAS_ATTR_FLOATS}},
     .infer = infer_regressor,
     .compute = compute_regressor,
+    .batch = maas_batch_table,
     .cost = cost_linear,
 };

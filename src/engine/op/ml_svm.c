@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../kernel/kernel.h"
+#include "batch.h"
 #include "ml.h"
 
 #define MAX_CLASSES 4096
@@ -341,6 +342,7 @@ const MaasOp maas_op_svm_classifier = {
               [C_PER_CLASS] = {"vectors_per_class", MAAS_ATTR_INTS}},
     .infer = infer_svm_classifier,
     .compute = compute_svm_classifier,
+    .batch = maas_batch_table,
     .cost = cost_svm,
 };
 
@@ -426,4 +428,5 @@ const MaasOp maas_op_svm_regressor = {
               [R_VECTORS] = {"support_vectors", MAAS_ATTR_FLOATS}},
     .infer = infer_svm_regressor,
     .compute = compute_svm_regressor,
+    .batch = maas_batch_table,
 };

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "batch.h"
 #include "ml_tree.h"
 
 enum {
@@ -392,6 +393,7 @@ const MaasOp maas_op_tree_ensemble_regressor = {
     .infer = infer_regressor,
     .prepare = prepare_regressor,
     .compute = compute_regressor,
+    .batch = maas_batch_table,
     .cost = cost_trees,
 };
 
@@ -503,5 +505,6 @@ const MaasOp maas_op_tree_ensemble_classifier = {
     .infer = infer_classifier,
     .prepare = prepare_classifier,
     .compute = compute_classifier,
+    .batch = maas_batch_table,
     .cost = cost_trees,
 };

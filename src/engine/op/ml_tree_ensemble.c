@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "batch.h"
 #include "ml_tree.h"
 
 enum {
@@ -249,5 +250,6 @@ const MaasOp maas_op_tree_ensemble = {
     .infer = infer_tree_ensemble,
     .prepare = prepare_tree_ensemble,
     .compute = compute_tree_ensemble,
+    .batch = maas_batch_table,
     .cost = cost_tree_ensemble,
 };

@@ -9,6 +9,7 @@
 
 #include "../kernel/kernel.h"
 #include "adapt.h"
+#include "batch.h"
 #include "expect.h"
 
 static void moments(const MaasTensor *x, int64_t from, int64_t n, const double *shift, double *mean,
@@ -196,6 +197,7 @@ const MaasOp maas_op_layer_normalization = {
               {"stash_type", MAAS_ATTR_INT, .i = MAAS_FLOAT}},
     .infer = infer_trailing,
     .compute = compute_layer_norm,
+    .batch = maas_batch_from_axis,
 };
 
 static MaasStatus infer_rms_norm(MaasInferCtx *c)
@@ -248,6 +250,7 @@ const MaasOp maas_op_rms_normalization = {
               {"stash_type", MAAS_ATTR_INT, .i = MAAS_FLOAT}},
     .infer = infer_rms_norm,
     .compute = compute_rms_norm,
+    .batch = maas_batch_from_axis,
 };
 
 /* ---- over channels of an image: InstanceNormalization and GroupNormalization ---- */
@@ -314,6 +317,7 @@ const MaasOp maas_op_instance_normalization = {
     .attrs = {{"epsilon", MAAS_ATTR_FLOAT, .f = 1e-5f}},
     .infer = infer_instance_norm,
     .compute = compute_instance_norm,
+    .batch = maas_batch_first,
 };
 
 enum { GROUP_NUMBER, GROUP_EPSILON, GROUP_STASH, GROUP_PER_GROUP };
@@ -362,6 +366,7 @@ const MaasOp maas_op_group_normalization = {
     .adapt = adapt_group_norm,
     .infer = infer_group_norm,
     .compute = compute_group_norm,
+    .batch = maas_batch_first,
 };
 
 /* ---- MeanVarianceNormalization: over any axes ---- */
@@ -451,6 +456,7 @@ const MaasOp maas_op_mean_variance_normalization = {
     .attrs = {{"axes", MAAS_ATTR_INTS}},
     .infer = infer_mvn,
     .compute = compute_mvn,
+    .batch = maas_batch_along_axes,
 };
 
 /* ---- LpNormalization: x / its norm along one axis ---- */
@@ -510,6 +516,7 @@ const MaasOp maas_op_lp_normalization = {
     .attrs = {{"axis", MAAS_ATTR_INT, .i = -1}, {"p", MAAS_ATTR_INT, .i = 2}},
     .infer = infer_lp_norm,
     .compute = compute_lp_norm,
+    .batch = maas_batch_along_axis,
 };
 
 /* ---- LRN: over neighbouring channels ---- */
@@ -575,4 +582,5 @@ const MaasOp maas_op_lrn = {
               {"size", MAAS_ATTR_INT, .required = true}},
     .infer = infer_lrn,
     .compute = compute_lrn,
+    .batch = maas_batch_lrn,
 };

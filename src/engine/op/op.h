@@ -17,6 +17,7 @@ typedef struct MaasNode MaasNode;
 typedef struct MaasGraph MaasGraph;
 typedef struct MaasRun MaasRun;
 typedef struct MaasInferScope MaasInferScope;
+typedef struct MaasBatchCtx MaasBatchCtx;
 
 #define MAAS_MAX_IN_SPECS 14
 #define MAAS_MAX_OUT_SPECS 8
@@ -173,6 +174,9 @@ struct MaasOp {
     /* Computes the outputs.  Every out[i] that the model names holds a tensor with the inferred shape and
      * uninitialised memory (not for MAAS_OP_DYNAMIC). */
     MaasStatus (*compute)(MaasCtx *c);
+
+    /* Where the rows of a batch go (batch.h): NULL, or why they are mixed.  Without a rule they are taken for mixed. */
+    const char *(*batch)(MaasBatchCtx *c);
 
     /* Floating-point operations for these shapes; NULL: one per output element. */
     double (*cost)(const MaasInferCtx *c);

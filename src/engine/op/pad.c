@@ -8,6 +8,7 @@
 
 #include "../kernel/kernel.h"
 #include "adapt.h"
+#include "batch.h"
 #include "dims.h"
 #include "move.h"
 
@@ -242,6 +243,7 @@ const MaasOp maas_op_pad = {
     .adapt = adapt_pad,
     .infer = infer_pad,
     .compute = compute_pad,
+    .batch = maas_batch_pad,
 };
 
 /* ---- CenterCropPad ---- */

@@ -8,6 +8,7 @@
 
 #include "../kernel/kernel.h"
 #include "adapt.h"
+#include "batch.h"
 #include "expect.h"
 #include "window.h"
 
@@ -168,6 +169,7 @@ const MaasOp maas_op_max_pool = {
     .attrs = {MAAS_WINDOW_SPECS, {"ceil_mode", MAAS_ATTR_INT}, {"storage_order", MAAS_ATTR_INT}},
     .infer = infer_pool,
     .compute = compute_max_pool,
+    .batch = maas_batch_max_pool,
     .cost = cost_pool,
 };
 
@@ -189,6 +191,7 @@ const MaasOp maas_op_average_pool = {
     .attrs = {MAAS_WINDOW_SPECS, {"ceil_mode", MAAS_ATTR_INT}, {"count_include_pad", MAAS_ATTR_INT}},
     .infer = infer_pool,
     .compute = compute_average_pool,
+    .batch = maas_batch_first,
     .cost = cost_pool,
 };
 
@@ -236,6 +239,7 @@ const MaasOp maas_op_lp_pool = {
     .adapt = adapt_power,
     .infer = infer_lp_pool,
     .compute = compute_lp_pool,
+    .batch = maas_batch_first,
     .cost = cost_pool,
 };
 
@@ -345,6 +349,7 @@ const MaasOp maas_op_global_average_pool = {
     .out = {{"Y", MAAS_T_FLOATS, 'T', 0}},
     .infer = infer_global,
     .compute = compute_global_average,
+    .batch = maas_batch_first,
 };
 
 const MaasOp maas_op_global_max_pool = {
@@ -357,6 +362,7 @@ const MaasOp maas_op_global_max_pool = {
     .out = {{"Y", MAAS_T_FLOATS, 'T', 0}},
     .infer = infer_global,
     .compute = compute_global_max,
+    .batch = maas_batch_first,
 };
 
 const MaasOp maas_op_global_lp_pool = {
@@ -371,6 +377,7 @@ const MaasOp maas_op_global_lp_pool = {
     .adapt = adapt_power,
     .infer = infer_global_lp,
     .compute = compute_global_lp,
+    .batch = maas_batch_first,
 };
 
 /* ---- MaxUnpool ---- */

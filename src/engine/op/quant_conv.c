@@ -5,6 +5,7 @@
  * differences from it.
  */
 #include "../kernel/kernel.h"
+#include "batch.h"
 #include "conv.h"
 #include "expect.h"
 #include "quant.h"
@@ -138,6 +139,7 @@ const MaasOp maas_op_conv_integer = {
     .attrs = {MAAS_WINDOW_SPECS, {"group", MAAS_ATTR_INT, .i = 1}},
     .infer = infer_conv_integer,
     .compute = compute_conv_integer,
+    .batch = maas_batch_first,
     .cost = cost_conv_integer,
 };
 
@@ -202,5 +204,6 @@ const MaasOp maas_op_qlinear_conv = {
     .attrs = {MAAS_WINDOW_SPECS, {"group", MAAS_ATTR_INT, .i = 1}},
     .infer = infer_qlinear_conv,
     .compute = compute_qlinear_conv,
+    .batch = maas_batch_first,
     .cost = cost_qlinear_conv,
 };

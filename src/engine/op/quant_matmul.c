@@ -4,6 +4,7 @@
  * Both sides become 16-bit differences from their zero points, the right one transposed, a tile at a time.
  */
 #include "../kernel/kernel.h"
+#include "batch.h"
 #include "expect.h"
 #include "product.h"
 #include "quant.h"
@@ -203,6 +204,7 @@ const MaasOp maas_op_matmul_integer = {
     .out = {{"Y", MAAS_T(MAAS_INT32), 0, 0}},
     .infer = infer_matmul_integer,
     .compute = compute_matmul_integer,
+    .batch = maas_batch_matmul_integer,
     .cost = cost_matmul_integer,
 };
 
@@ -270,5 +272,6 @@ const MaasOp maas_op_qlinear_matmul = {
     .out = {{"y", MAAS_T_BYTES, 'Y', 0}},
     .infer = infer_qlinear_matmul,
     .compute = compute_qlinear_matmul,
+    .batch = maas_batch_qlinear_matmul,
     .cost = cost_qlinear_matmul,
 };

@@ -12,6 +12,7 @@
 #include "../base/convert.h"
 #include "../kernel/kernel.h"
 #include "adapt.h"
+#include "batch.h"
 #include "expect.h"
 
 #define AXIS 0
@@ -306,6 +307,7 @@ const MaasOp maas_op_quantize_linear = {
               {"precision", MAAS_ATTR_INT, .i = 0}},
     .infer = infer_quantize,
     .compute = compute_quantize,
+    .batch = maas_batch_quantize,
 };
 
 /* ---- DequantizeLinear ---- */
@@ -369,6 +371,7 @@ const MaasOp maas_op_dequantize_linear = {
               {"output_dtype", MAAS_ATTR_INT, .i = 0}},
     .infer = infer_dequantize,
     .compute = compute_dequantize,
+    .batch = maas_batch_quantize,
 };
 
 /* ---- DynamicQuantizeLinear: scale and zero point from the range of the input, which is made to hold 0 ---- */

@@ -9,6 +9,7 @@
 #include "../base/convert.h"
 #include "broadcast.h"
 #include "adapt.h"
+#include "batch.h"
 #include "expect.h"
 
 #define KEEPDIMS 0
@@ -255,6 +256,7 @@ static double cost_reduce(const MaasInferCtx *c)
         .adapt = adapt_reduce,                                                                                     \
         .infer = infer_reduce,                                                                                     \
         .compute = compute_##id,                                                                                   \
+        .batch = maas_batch_reduce,                                                                                \
         .cost = cost_reduce,                                                                                       \
     };
 

@@ -4,6 +4,7 @@
  * All are views: nothing is computed, inference gives the shape.
  */
 #include "adapt.h"
+#include "batch.h"
 #include "dims.h"
 
 #define VIEW_IN {"data", MAAS_T_ANY, 'T', 0}
@@ -145,6 +146,7 @@ const MaasOp maas_op_reshape = {
     .attrs = {{"allowzero", MAAS_ATTR_INT, .i = 0}},
     .adapt = adapt_reshape,
     .infer = infer_reshape,
+    .batch = maas_batch_reshape,
 };
 
 /* ---- Flatten ---- */
@@ -177,6 +179,7 @@ const MaasOp maas_op_flatten = {
     .out = VIEW_OUT,
     .attrs = {{"axis", MAAS_ATTR_INT, .i = 1}},
     .infer = infer_flatten,
+    .batch = maas_batch_flatten,
 };
 
 /* ---- Squeeze, Unsqueeze ---- */
@@ -232,6 +235,7 @@ const MaasOp maas_op_squeeze = {
     .out = VIEW_OUT,
     .adapt = adapt_axes,
     .infer = infer_squeeze,
+    .batch = maas_batch_squeeze,
 };
 
 static MaasStatus infer_unsqueeze(MaasInferCtx *c)
@@ -270,4 +274,5 @@ const MaasOp maas_op_unsqueeze = {
     .out = VIEW_OUT,
     .adapt = adapt_axes,
     .infer = infer_unsqueeze,
+    .batch = maas_batch_unsqueeze,
 };

@@ -10,6 +10,7 @@
 
 #include "../kernel/kernel.h"
 #include "adapt.h"
+#include "batch.h"
 #include "dims.h"
 #include "move.h"
 
@@ -685,6 +686,7 @@ const MaasOp maas_op_resize = {
     .adapt = adapt_resize,
     .infer = infer_resize,
     .compute = compute_resize,
+    .batch = maas_batch_resize,
 };
 
 static MaasStatus infer_upsample(MaasInferCtx *c)

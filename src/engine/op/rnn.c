@@ -2,6 +2,7 @@
  * rnn.c - the cells of RNN, LSTM and GRU; recurrent.c leads through time.
  */
 #include "../kernel/kernel.h"
+#include "batch.h"
 #include "expect.h"
 #include "product.h"
 #include "recurrent.h"
@@ -112,6 +113,7 @@ const MaasOp maas_op_rnn = {
     .adapt = maas_recurrent_adapt,
     .infer = infer_rnn,
     .compute = compute_rnn,
+    .batch = maas_batch_recurrent,
     .cost = cost_rnn,
 };
 
@@ -189,6 +191,7 @@ const MaasOp maas_op_lstm = {
     .adapt = maas_recurrent_adapt,
     .infer = infer_lstm,
     .compute = compute_lstm,
+    .batch = maas_batch_recurrent,
     .cost = cost_lstm,
 };
 
@@ -270,5 +273,6 @@ const MaasOp maas_op_gru = {
     .adapt = maas_recurrent_adapt,
     .infer = infer_gru,
     .compute = compute_gru,
+    .batch = maas_batch_recurrent,
     .cost = cost_gru,
 };

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "batch.h"
 #include "expect.h"
 
 /* ---- RotaryEmbedding ---- */
@@ -111,6 +112,7 @@ const MaasOp maas_op_rotary_embedding = {
               {"rotary_embedding_dim", MAAS_ATTR_INT}},
     .infer = infer_rotary,
     .compute = compute_rotary,
+    .batch = maas_batch_pairs,
 };
 
 /* ---- TensorScatter ---- */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "adapt.h"
+#include "batch.h"
 #include "dims.h"
 #include "loop.h"
 #include "stack.h"
@@ -390,4 +391,5 @@ const MaasOp maas_op_scan = {
     .adapt = adapt_scan,
     .infer = infer_scan,
     .compute = compute_scan,
+    .batch = maas_batch_scan,
 };

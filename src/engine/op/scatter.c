@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "adapt.h"
+#include "batch.h"
 #include "dims.h"
 #include "move.h"
 
@@ -178,6 +179,7 @@ const MaasOp maas_op_scatter_elements = {
               [SCATTER_REDUCTION] = {"reduction", MAAS_ATTR_STRING, .s = "none"}},
     .infer = infer_scatter_elements,
     .compute = compute_scatter_elements,
+    .batch = maas_batch_gather_elements,
 };
 
 /* ---- Scatter: ScatterElements of opset 9 and 10 under its old name ---- */

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "batch.h"
 #include "dims.h"
 #include "move.h"
 
@@ -57,6 +58,7 @@ const MaasOp maas_op_shape = {
     .attrs = {[SHAPE_START] = {"start", MAAS_ATTR_INT, .i = 0}, [SHAPE_END] = {"end", MAAS_ATTR_INT, .i = 0}},
     .infer = infer_shape,
     .compute = compute_shape,
+    .batch = maas_batch_shape,
 };
 
 static MaasStatus infer_size(MaasInferCtx *c)
@@ -85,6 +87,7 @@ const MaasOp maas_op_size = {
     .out = {{"size", MAAS_T_I64, 0, 0}},
     .infer = infer_size,
     .compute = compute_size,
+    .batch = maas_batch_size,
 };
 
 /* ---- ConstantOfShape ---- */
@@ -128,6 +131,7 @@ const MaasOp maas_op_constant_of_shape = {
     .attrs = {{"value", MAAS_ATTR_TENSOR, .required = false}},
     .infer = infer_constant_of_shape,
     .compute = compute_constant_of_shape,
+    .batch = maas_batch_constant_of_shape,
 };
 
 /* ---- EyeLike ---- */
@@ -324,6 +328,7 @@ const MaasOp maas_op_one_hot = {
     .attrs = {{"axis", MAAS_ATTR_INT, .i = -1}},
     .infer = infer_one_hot,
     .compute = compute_one_hot,
+    .batch = maas_batch_one_hot,
 };
 
 /* ---- Constant ---- */

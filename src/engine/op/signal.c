@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "adapt.h"
+#include "batch.h"
 #include "expect.h"
 #include "fourier.h"
 
@@ -258,6 +259,7 @@ const MaasOp maas_op_stft = {
     .attrs = {{"onesided", MAAS_ATTR_INT, .i = 1}},
     .infer = infer_stft,
     .compute = compute_stft,
+    .batch = maas_batch_first,
 };
 
 /* ---- what makes a tensor of a type that an attribute names ---- */

@@ -5,6 +5,7 @@
 
 #include "../kernel/kernel.h"
 #include "adapt.h"
+#include "batch.h"
 #include "dims.h"
 #include "move.h"
 
@@ -133,6 +134,7 @@ const MaasOp maas_op_slice = {
     .adapt = adapt_slice,
     .infer = infer_slice,
     .compute = compute_slice,
+    .batch = maas_batch_slice,
 };
 
 /* ---- ReverseSequence ---- */
@@ -200,6 +202,7 @@ const MaasOp maas_op_reverse_sequence = {
               [REVERSE_TIME] = {"time_axis", MAAS_ATTR_INT, .i = 0}},
     .infer = infer_reverse_sequence,
     .compute = compute_reverse_sequence,
+    .batch = maas_batch_reverse_sequence,
 };
 
 /* ---- Expand ---- */
@@ -252,6 +255,7 @@ const MaasOp maas_op_expand = {
     .out = {{"output", MAAS_T_ANY, 'T', 0}},
     .infer = infer_expand,
     .compute = compute_expand,
+    .batch = maas_batch_expand,
 };
 
 /* ---- Tile ---- */
@@ -363,6 +367,7 @@ const MaasOp maas_op_tile = {
     .out = {{"output", MAAS_T_ANY, 'T', 0}},
     .infer = infer_tile,
     .compute = compute_tile,
+    .batch = maas_batch_tile,
 };
 
 /* ---- Trilu ---- */
@@ -412,4 +417,5 @@ const MaasOp maas_op_trilu = {
     .attrs = {{"upper", MAAS_ATTR_INT, .i = 1}},
     .infer = infer_trilu,
     .compute = compute_trilu,
+    .batch = maas_batch_last_two,
 };

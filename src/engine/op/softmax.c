@@ -8,6 +8,7 @@
 
 #include "../kernel/kernel.h"
 #include "adapt.h"
+#include "batch.h"
 #include "op.h"
 
 static MaasStatus adapt_softmax(MaasGraph *graph, MaasNode *node, int version, MaasError *err)
@@ -142,6 +143,7 @@ static double cost_softmax(const MaasInferCtx *c)
         .adapt = adapt_softmax,                                                                                    \
         .infer = infer_softmax,                                                                                    \
         .compute = compute_##id,                                                                                   \
+        .batch = maas_batch_softmax,                                                                               \
         .cost = cost_softmax,                                                                                      \
     };
 /* In place although a whole line counts: the kernels read a line before they write it. */

@@ -9,6 +9,7 @@
 #include "../base/utf8.h"
 #include "../text/regex.h"
 #include "../text/unicode.h"
+#include "batch.h"
 #include "dims.h"
 #include "move.h"
 
@@ -84,6 +85,7 @@ const MaasOp maas_op_string_concat = {
     .out = {{"Z", MAAS_T_STRING, 0, 0}},
     .infer = maas_infer_broadcast,
     .compute = compute_string_concat,
+    .batch = maas_batch_elementwise,
 };
 
 /* ---- StringSplit ---- */
@@ -210,6 +212,7 @@ const MaasOp maas_op_string_split = {
               [SPLIT_MAX] = {"maxsplit", MAAS_ATTR_INT, .i = 0}},
     .infer = infer_string_split,
     .compute = compute_string_split,
+    .batch = maas_batch_string_split,
 };
 
 /* ---- StringNormalizer ---- */
@@ -345,6 +348,7 @@ const MaasOp maas_op_string_normalizer = {
               [NORM_STOPWORDS] = {"stopwords", MAAS_ATTR_STRINGS, .required = false}},
     .infer = infer_string_normalizer,
     .compute = compute_string_normalizer,
+    .batch = maas_batch_string_normalizer,
 };
 
 /* ---- RegexFullMatch ---- */
@@ -407,4 +411,5 @@ const MaasOp maas_op_regex_full_match = {
     .infer = infer_regex,
     .prepare = prepare_regex,
     .compute = compute_regex,
+    .batch = maas_batch_elementwise,
 };

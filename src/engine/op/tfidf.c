@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "batch.h"
 #include "dims.h"
 
 enum { TF_MAX_GRAM, TF_SKIP, TF_MIN_GRAM, TF_MODE, TF_COUNTS, TF_INDEXES, TF_INT64S, TF_STRINGS, TF_WEIGHTS };
@@ -305,4 +306,5 @@ const MaasOp maas_op_tfidf_vectorizer = {
     .infer = infer_tfidf,
     .prepare = prepare_tfidf,
     .compute = compute_tfidf,
+    .batch = maas_batch_tfidf,
 };

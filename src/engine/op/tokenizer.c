@@ -8,6 +8,7 @@
 
 #include "../text/regex.h"
 #include "../text/unicode.h"
+#include "batch.h"
 #include "op.h"
 
 enum { MARK, MIN_CHARS, PAD, SEPARATORS, TOKEN };
@@ -254,4 +255,5 @@ const MaasOp maas_op_tokenizer = {
     .infer = infer_tokenizer,
     .prepare = prepare_tokenizer,
     .compute = compute_tokenizer,
+    .batch = maas_batch_tokenizer,
 };

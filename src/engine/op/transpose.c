@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "batch.h"
 #include "dims.h"
 #include "move.h"
 
@@ -70,6 +71,7 @@ const MaasOp maas_op_transpose = {
     .attrs = {{"perm", MAAS_ATTR_INTS, .required = false}},
     .infer = infer_transpose,
     .compute = compute_transpose,
+    .batch = maas_batch_transpose,
 };
 
 /* ---- DepthToSpace, SpaceToDepth ---- */
@@ -127,6 +129,7 @@ const MaasOp maas_op_depth_to_space = {
     .attrs = {{"blocksize", MAAS_ATTR_INT, .required = true}, {"mode", MAAS_ATTR_STRING, .s = "DCR"}},
     .infer = infer_depth_to_space,
     .compute = compute_depth_to_space,
+    .batch = maas_batch_first,
 };
 
 static MaasStatus infer_space_to_depth(MaasInferCtx *c)
@@ -167,4 +170,5 @@ const MaasOp maas_op_space_to_depth = {
     .attrs = {{"blocksize", MAAS_ATTR_INT, .required = true}},
     .infer = infer_space_to_depth,
     .compute = compute_space_to_depth,
+    .batch = maas_batch_first,
 };

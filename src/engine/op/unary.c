@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "adapt.h"
+#include "batch.h"
 #include "broadcast.h"
 
 #define UNARY(id, NAME, kernel, first_opset, since_opset, types, adapt_fn)                                         \
@@ -23,6 +24,7 @@
         .adapt = adapt_fn,                                                                                         \
         .infer = maas_infer_same,                                                                                  \
         .compute = compute_##id,                                                                                   \
+        .batch = maas_batch_elementwise,                                                                           \
     };
 
 UNARY(abs, "Abs", MAAS_UN_ABS, 1, 6, MAAS_T_NUMERIC, maas_adapt_consumed)
@@ -94,6 +96,7 @@ const MaasOp maas_op_isnan = {
     .out = {{"Y", MAAS_T_BOOL, 0, 0}},
     .infer = maas_infer_same,
     .compute = compute_isnan,
+    .batch = maas_batch_elementwise,
 };
 
 const MaasOp maas_op_isinf = {
@@ -106,6 +109,7 @@ const MaasOp maas_op_isinf = {
     .attrs = {{"detect_negative", MAAS_ATTR_INT, .i = 1}, {"detect_positive", MAAS_ATTR_INT, .i = 1}},
     .infer = maas_infer_same,
     .compute = compute_isinf,
+    .batch = maas_batch_elementwise,
 };
 
 /* ---- Identity ---- */
@@ -133,4 +137,5 @@ const MaasOp maas_op_identity = {
     .out = {{"output", MAAS_T_ANY | MAAS_T_SEQUENCE | MAAS_T_OPTIONAL | MAAS_T_MAP, 'V', 0}},
     .infer = infer_identity,
     .compute = compute_identity,
+    .batch = maas_batch_cast,
 };

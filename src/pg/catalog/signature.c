@@ -3,11 +3,12 @@
  *
  *     {"inputs": [{"name": "x", "type": "float", "shape": ["N", 30]}],
  *      "outputs": [{"name": "label", "type": "int64", "shape": ["N"]}, ...],
- *      "scores": "probabilities", "label": "label", "classes": ["no", "yes"],
+ *      "scores": "probabilities", "label": "label", "classes": ["no", "yes"], "batching": true,
  *      "parameters": 1024, "nodes": 7, "flops": 2048, "opset": {"ai.onnx": 17},
  *      "ir_version": 8, "producer": "...", "graph": "...", "doc": "...", "metadata": {...}}
  *
- * A free dimension is its name, or null when it has none; an unknown rank has no shape.  Names come out of the
+ * A free dimension is its name, or null when it has none; an unknown rank has no shape.  "batching" is true when rows
+ * may be computed together, else the reason why not.  Names come out of the
  * model: they are converted to the server's encoding and escaped.
  */
 #include "postgres.h"
@@ -132,6 +133,15 @@ Datum SignatureMake(const MaasModelInfo *info)
             AppendText(&out, info->classes[i]);
         }
         appendStringInfoString(&out, "], ");
+    }
+    appendStringInfoString(&out, "\"batching\": ");
+    if (info->rows_independent)
+        appendStringInfoString(&out, "true, ");
+    else {
+        const char *why = info->outputs[info->scores].mixed;
+
+        AppendText(&out, why ? why : info->outputs[info->label].mixed);
+        appendStringInfoString(&out, ", ");
     }
     appendStringInfo(&out, "\"parameters\": " INT64_FORMAT ", \"nodes\": %d, \"flops\": %.0f, \"opset\": {",
                      (int64)info->n_parameters, info->n_nodes,
