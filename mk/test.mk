@@ -38,7 +38,7 @@ conformance: $(BUILD)/tool/conformance
 ifdef CASES
 	$< --exceptions src/test/conformance-exceptions.txt $(CONFORMANCE) $(CASES)
 else
-	$< --exceptions src/test/conformance-exceptions.txt --coverage --memory $(CONFORMANCE) $(OFFICIAL_CASES) src/test/cases src/test/fixtures
+	$< --exceptions src/test/conformance-exceptions.txt --coverage --memory --rows $(CONFORMANCE) $(OFFICIAL_CASES) src/test/cases src/test/fixtures
 endif
 
 cases:

@@ -225,8 +225,8 @@ static MaasStatus find_mixed(MaasModel *model, MaasPort *outputs, MaasStop stop,
 
     if (!mixed)
         return err->status;
-    MAAS_TRY(maas_batch_axis(model->onnx.graph, stop, &model->arena, model->n_ports_out, model->out_edges, mixed,
-                             err));
+    MAAS_TRY(
+        maas_batch_axis(model->onnx.graph, stop, &model->arena, model->n_ports_out, model->out_edges, mixed, err));
     for (int i = 0; i < model->n_ports_out; i++)
         outputs[i].mixed = mixed[i];
     info->rows_independent =

@@ -35,14 +35,14 @@ void maas_model_free(MaasModel *model); /* NULL is allowed */
 /* One input or output of a model. */
 typedef struct MaasPort {
     const char *name;
-    MaasKind kind;               /* of the value; sequence and optional: see elem */
-    MaasType type;               /* tensor: element type */
-    int rank;                    /* tensor: -1 when the model does not say */
-    const int64_t *dims;         /* rank entries; negative: free */
-    const char *const *symbols;  /* rank entries: the name of a free dimension, or NULL */
-    bool optional;               /* an input that has a default */
-    const char *mixed; /* an output: NULL when its axis 0 holds the rows of a batch and each follows from the same row
-                          of the inputs alone, whatever the others and their number; else why not */
+    MaasKind kind;              /* of the value; sequence and optional: see elem */
+    MaasType type;              /* tensor: element type */
+    int rank;                   /* tensor: -1 when the model does not say */
+    const int64_t *dims;        /* rank entries; negative: free */
+    const char *const *symbols; /* rank entries: the name of a free dimension, or NULL */
+    bool optional;              /* an input that has a default */
+    const char *mixed; /* an output: NULL when its axis 0 holds the rows of a batch and each follows from the same
+                          row of the inputs alone, whatever the others and their number; else why not */
     const struct MaasPort *elem; /* sequence, optional: of its elements; map: of its values */
     MaasType key;                /* map */
 } MaasPort;
@@ -72,7 +72,7 @@ typedef struct MaasModelInfo {
     const char *const *metadata; /* key, value, key, value ... */
     int64_t n_parameters;        /* elements of all initialisers */
     int n_nodes;
-    double flops; /* of one example (free dimensions taken as 1) */
+    double flops;          /* of one example (free dimensions taken as 1) */
     bool rows_independent; /* scores, and label if there is one, are not mixed: rows may be computed together when
                               every input holds one along axis 0 and the inputs with a default are left at it */
 } MaasModelInfo;

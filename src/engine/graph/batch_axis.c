@@ -26,9 +26,9 @@ struct Analysis {
 static const char *reason_text(MaasBatchCtx *c, const MaasNode *node, const char *why)
 {
     MaasNodeName name = maas_node_name(node);
-    const char *text = *name.node
-                           ? maas_arena_printf(c->arena, c->err, "%s (node \"%.100s\"): %s", name.op, name.node, why)
-                           : maas_arena_printf(c->arena, c->err, "%s: %s", name.op, why);
+    const char *text =
+        *name.node ? maas_arena_printf(c->arena, c->err, "%s (node \"%.100s\"): %s", name.op, name.node, why)
+                   : maas_arena_printf(c->arena, c->err, "%s: %s", name.op, why);
 
     if (!text)
         c->status = c->err->status;
@@ -110,8 +110,8 @@ static void know_value(MaasBatchCtx *c, int o)
     info->value = t;
 }
 
-/* Sizes that inference left open do not depend on the batch, as rules promise: symbols of their own.  A size that does,
- * elsewhere than on the batch axis, makes the value mixed. */
+/* Sizes that inference left open do not depend on the batch, as rules promise: symbols of their own.  A size that
+ * does, elsewhere than on the batch axis, makes the value mixed. */
 static void settle(MaasBatchCtx *c, int o)
 {
     MaasBatch *r = c->result[o];
@@ -128,7 +128,8 @@ static void settle(MaasBatchCtx *c, int o)
             info->dims[d] = maas_size_new(c);
         else if (info->dims[d] < 0 && maas_size_of_batch(c, info->dims[d]) &&
                  !(r->kind == MAAS_BATCH_ROWS && d == r->axis)) {
-            *r = (MaasBatch){.kind = MAAS_BATCH_MIXED, .reason = "the number of rows becomes the size of another axis"};
+            *r = (MaasBatch){.kind = MAAS_BATCH_MIXED,
+                             .reason = "the number of rows becomes the size of another axis"};
             return;
         }
     }
@@ -189,7 +190,8 @@ static void apply(const Analysis *a, const MaasNode *node, MaasBatchCtx *c)
     }
 }
 
-/* Called by inference after each node of this graph and of those below; the rules look into the latter themselves. */
+/* Called by inference after each node of this graph and of those below; the rules look into the latter themselves.
+ */
 static MaasStatus after_node(void *ctx, const MaasNode *node, MaasInferFrame *frame, MaasError *err)
 {
     Analysis *a = ctx;
@@ -248,8 +250,8 @@ static MaasStatus follow(Analysis *a, MaasError *err)
     return status;
 }
 
-static MaasStatus analysis_new(Analysis *parent, const MaasGraph *graph, const MaasInfo *const *inputs,
-                               Analysis *a, MaasError *err)
+static MaasStatus analysis_new(Analysis *parent, const MaasGraph *graph, const MaasInfo *const *inputs, Analysis *a,
+                               MaasError *err)
 {
     *a = *parent;
     a->parent = parent;
@@ -315,9 +317,10 @@ static MaasStatus take_input(Analysis *a, MaasBatchCtx *c, int i, MaasInfo *info
     else if (info->dims[0] >= 0)
         why = "has a fixed number of rows";
     if (why) {
-        *batch = (MaasBatch){.kind = MAAS_BATCH_MIXED,
-                             .told = true,
-                             .reason = maas_arena_printf(a->arena, c->err, "input \"%.100s\": it %s", edge->name, why)};
+        *batch =
+            (MaasBatch){.kind = MAAS_BATCH_MIXED,
+                        .told = true,
+                        .reason = maas_arena_printf(a->arena, c->err, "input \"%.100s\": it %s", edge->name, why)};
         return batch->reason ? MAAS_OK : c->err->status;
     }
     *batch = (MaasBatch){.kind = MAAS_BATCH_ROWS, .outer = 1, .inner = 1};
@@ -351,7 +354,8 @@ static MaasStatus take_inputs(Analysis *a, MaasBatchCtx *c, MaasInfo *infos, Maa
     }
     for (int i = 0; i < graph->n_inputs; i++) /* one symbol for rows and for something else */
         for (int d = 1; d < infos[i].rank; d++)
-            if (batches[i].kind == MAAS_BATCH_ROWS && infos[i].dims[d] < 0 && maas_size_of_batch(c, infos[i].dims[d])) {
+            if (batches[i].kind == MAAS_BATCH_ROWS && infos[i].dims[d] < 0 &&
+                maas_size_of_batch(c, infos[i].dims[d])) {
                 batches[i] = (MaasBatch){.kind = MAAS_BATCH_MIXED, .told = true};
                 batches[i].reason = maas_arena_printf(a->arena, c->err,
                                                       "input \"%.100s\": its axis %d is as long as there are rows",

@@ -327,6 +327,8 @@ MaasStatus maas_infer_frame_nodes(MaasInferScope *scope, MaasInferFrame *frame, 
         const MaasInfo **in = in_small;
         MaasInfo **out = out_small;
 
+        if (scope->nodes && !frame->parent && !scope->nodes[k])
+            continue;
         if (node->n_in > 32)
             in = maas_arena_array(scope->arena, (size_t)node->n_in, sizeof *in, err);
         if (node->n_out > 32)

@@ -25,8 +25,9 @@ struct MaasInferScope {
     MaasInferFrame *frame; /* of the node being inferred */
     MaasFoldFn fold;       /* NULL: nothing is folded */
     void *fold_ctx;
-    double flops; /* sum of the nodes' costs */
-    bool keep;    /* write what is found into the graph's edges (at load) */
+    double flops;         /* sum of the nodes' costs */
+    const uint8_t *nodes; /* of the main graph: those to infer; NULL: all */
+    bool keep;            /* write what is found into the graph's edges (at load) */
     int depth;
     int64_t steps; /* nodes inferred so far: nested loops are inferred several times each, so it is bounded */
     MaasStop stop;

@@ -591,11 +591,18 @@ static MaasStatus build(MaasPlan *plan, MaasInferScope *scope, MaasRun *run, Maa
             plan->edges[e].value = graph->edges[e].constant;
         }
     }
-    MAAS_TRY(bind_shapes(plan, scope, run, &frame, err));
+    /* what the wanted outputs do not depend on may not even fit these shapes */
     uint8_t *needed = maas_arena_alloc(scope->arena, (size_t)graph->n_edges + 1, err);
+    uint8_t *nodes = maas_arena_alloc(scope->arena, (size_t)graph->n_nodes + 1, err);
 
-    if (!needed)
+    if (!needed || !nodes)
         return err->status;
+    mark_needed(plan, needed);
+    for (int k = 0; k < graph->n_nodes; k++)
+        nodes[k] = node_needed(plan, &graph->nodes[k], needed);
+    scope->nodes = nodes;
+    MAAS_TRY(bind_shapes(plan, scope, run, &frame, err));
+    memset(needed, 0, (size_t)graph->n_edges);
     mark_needed(plan, needed);
     MAAS_TRY(make_steps(plan, frame, needed, err));
     choose_sorts(plan);

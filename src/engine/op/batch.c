@@ -1,5 +1,6 @@
 /*
- * batch.c - what the rules of batch.h have in common: the algebra of sizes, and the rules that many operators share.
+ * batch.c - what the rules of batch.h have in common: the algebra of sizes, and the rules that many operators
+ * share.
  *
  * A size is a number times a product of symbols.  Terms are kept in one table of the analysis, so that equal sizes
  * have equal numbers.  Everything lives in the arena of the analysis.
@@ -206,7 +207,8 @@ void maas_batch_set_content(MaasBatchCtx *c, int o, int n, const int64_t *sizes)
     r->sizes = copy;
     for (int i = 0; i < n; i++) {
         copy[i] = sizes[i];
-        if (!maas_size_is_number(sizes[i]) && maas_size_of_batch(c, sizes[i])) /* the number -1 is no unknown size */
+        if (!maas_size_is_number(sizes[i]) &&
+            maas_size_of_batch(c, sizes[i])) /* the number -1 is no unknown size */
             r->kind = MAAS_BATCH_SIZE;
     }
 }
@@ -217,8 +219,7 @@ void maas_batch_set_rows(MaasBatchCtx *c, int o, int axis, const MaasBatch *like
         return;
     int64_t size = maas_size_times(c, maas_size_times(c, MAAS_SIZE_BATCH, like->outer), like->inner);
 
-    *c->result[o] =
-        (MaasBatch){.kind = MAAS_BATCH_ROWS, .axis = axis, .outer = like->outer, .inner = like->inner};
+    *c->result[o] = (MaasBatch){.kind = MAAS_BATCH_ROWS, .axis = axis, .outer = like->outer, .inner = like->inner};
     if (c->out[o]->rank > axis)
         c->out[o]->dims[axis] = size;
 }
@@ -266,10 +267,18 @@ static int out_rank(const MaasBatchCtx *c)
  * axes as a bit mask, 0 when operands are laid out as usual. */
 static uint32_t named_axes(const MaasBatchCtx *c)
 {
-    for (int a = 0; a < MAAS_MAX_ATTR_SPECS && c->op->attrs[a].name; a++)
-        if (c->attr[a].set && (strcmp(c->attr[a].name, "maas_axis") == 0 ||
-                               strcmp(c->attr[a].name, "maas_channels") == 0))
-            return ~(uint32_t)1; /* never the first, where the rows are in such models */
+    for (int a = 0; a < MAAS_MAX_ATTR_SPECS && c->op->attrs[a].name; a++) {
+        bool axis = strcmp(c->op->attrs[a].name, "maas_axis") == 0,
+             channels = strcmp(c->op->attrs[a].name, "maas_channels") == 0;
+
+        if (!c->attr[a].set || (!axis && !channels))
+            continue;
+        if (c->in[1]->rank < 0 || c->in[0]->rank < 1)
+            return ~(uint32_t)0;
+        int first = channels ? 1 : maas_axis(c->attr[a].i, c->in[0]->rank);
+
+        return (((uint32_t)1 << c->in[1]->rank) - 1) << first;
+    }
     return 0;
 }
 
@@ -281,8 +290,7 @@ const char *maas_batch_elementwise(MaasBatchCtx *c)
     if (!maas_batch_any_rows(c))
         return maas_batch_no_rows(c);
     if (named_axes(c))
-        return c->in[1]->rank >= 0 && c->in[1]->rank < c->in[0]->rank ? maas_batch_outside(c, named_axes(c))
-                                                                       : "it lays an operand on an axis by name";
+        return maas_batch_outside(c, named_axes(c));
     if (rank < 0)
         return "the rank of its result is not known";
     for (int i = 0; i < c->n_in; i++) {
@@ -376,8 +384,7 @@ const char *maas_batch_along_input(MaasBatchCtx *c)
     int64_t axis[MAAS_MAX_SIZES];
     int n;
 
-    if (!maas_batch_content(c, 1, &n, axis) || n != 1 || !maas_size_is_number(axis[0]) ||
-        c->in[0]->rank < 1)
+    if (!maas_batch_content(c, 1, &n, axis) || n != 1 || !maas_size_is_number(axis[0]) || c->in[0]->rank < 1)
         return "the axis that it works along is not known";
     return maas_batch_outside(c, (uint32_t)1 << maas_axis(axis[0], c->in[0]->rank));
 }

@@ -1,8 +1,8 @@
 /*
  * batch.h - following the batch axis: the rules that tell where an operator leaves the rows of a batch.
  *
- * The analysis (graph/batch_axis.h) gives every input of the model N rows along axis 0 and asks each operator's rule
- * what its outputs hold then.  A value is one of four:
+ * The analysis (graph/batch_axis.h) gives every input of the model N rows along axis 0 and asks each operator's
+ * rule what its outputs hold then.  A value is one of four:
  *
  *   FREE    the same whatever the batch is: weights, and what is computed of them and of sizes other than N
  *   SIZE    follows from N alone, not from what the rows hold: shapes, and arithmetic on them
@@ -10,12 +10,12 @@
  *           alone: neither on n nor on N nor on other rows
  *   MIXED   anything else
  *
- * A rule returns NULL when it has set all results, or a text that tells how the operator mixes the rows.  What a rule
- * does not know it must call mixed: rows that a model mixes must never be computed in one batch.  When a result is
- * ROWS, the rule promises that no size but that of the batch axis depends on N or on the data.
+ * A rule returns NULL when it has set all results, or a text that tells how the operator mixes the rows.  What a
+ * rule does not know it must call mixed: rows that a model mixes must never be computed in one batch.  When a
+ * result is ROWS, the rule promises that no size but that of the batch axis depends on N or on the data.
  *
- * Sizes are numbers, or symbols: N, the other free dimensions, and products of those.  `value` and `sizes` of inputs
- * hold what is known of the content of small integer tensors, in the same terms.
+ * Sizes are numbers, or symbols: N, the other free dimensions, and products of those.  `value` and `sizes` of
+ * inputs hold what is known of the content of small integer tensors, in the same terms.
  */
 #ifndef MAAS_OP_BATCH_H
 #define MAAS_OP_BATCH_H
@@ -25,10 +25,10 @@
 /* ---- sizes ---- */
 
 /* Symbols are far below every number that a model could compute with, negative ones included. */
-#define MAAS_SIZE_BATCH INT64_MIN                            /* N */
-#define MAAS_SIZE_UNKNOWN (INT64_MIN + ((int64_t)1 << 30))   /* may depend on N, nobody knows how */
-#define MAAS_SIZE_OPAQUE (MAAS_SIZE_UNKNOWN + 1)              /* does not depend on N; any number, perhaps negative */
-#define MAAS_MAX_SIZES 32                                    /* elements of a tensor whose content is followed */
+#define MAAS_SIZE_BATCH INT64_MIN                          /* N */
+#define MAAS_SIZE_UNKNOWN (INT64_MIN + ((int64_t)1 << 30)) /* may depend on N, nobody knows how */
+#define MAAS_SIZE_OPAQUE (MAAS_SIZE_UNKNOWN + 1)           /* does not depend on N; any number, perhaps negative */
+#define MAAS_MAX_SIZES 32                                  /* elements of a tensor whose content is followed */
 
 typedef struct MaasSizes MaasSizes;
 
@@ -57,8 +57,9 @@ typedef struct MaasBatch {
     MaasBatchKind kind;
     int axis;             /* ROWS */
     int64_t outer, inner; /* ROWS: the axis holds (outer, N, inner) places */
-    const MaasStr *pad;   /* ROWS: the last axis is as long as the longest row needs, the others are filled with this */
-    int n_sizes;          /* FREE and SIZE: elements whose content is known as sizes; 0: not known */
+    const MaasStr
+        *pad;    /* ROWS: the last axis is as long as the longest row needs, the others are filled with this */
+    int n_sizes; /* FREE and SIZE: elements whose content is known as sizes; 0: not known */
     const int64_t *sizes;
     const char *reason; /* MIXED: why, if the rule says so for this output alone */
     bool told;          /* MIXED: the reason names the node */
@@ -68,8 +69,8 @@ struct MaasBatchCtx {
     const MaasOp *op;
     const MaasAttr *attr; /* in the order of the record */
     int n_in, n_out;
-    const MaasInfo *const *in;     /* n_in; NULL for an absent one; dims are sizes of the analysis */
-    MaasInfo *const *out;          /* n_out; NULL for one that nobody asks for; what infer found, to be made better */
+    const MaasInfo *const *in; /* n_in; NULL for an absent one; dims are sizes of the analysis */
+    MaasInfo *const *out;      /* n_out; NULL for one that nobody asks for; what infer found, to be made better */
     const MaasBatch *const *batch; /* of the inputs */
     MaasBatch *const *result;      /* of the outputs; MIXED until the rule sets them */
     MaasSizes *sizes;
@@ -127,7 +128,8 @@ const char *maas_batch_no_rows(MaasBatchCtx *c);
 bool maas_batch_any_rows(const MaasBatchCtx *c);
 /* Whether two values divide their batch axis alike. */
 bool maas_batch_same(const MaasBatch *a, const MaasBatch *b);
-/* Input 0 holds the rows, on an axis that is not in the bit mask `axes`; all others are free; outputs as input 0. */
+/* Input 0 holds the rows, on an axis that is not in the bit mask `axes`; all others are free; outputs as input 0.
+ */
 const char *maas_batch_outside(MaasBatchCtx *c, uint32_t axes);
 
 /* Follows the batch through a subgraph whose n inputs are as told; out and result: one for each of its outputs.
@@ -142,8 +144,8 @@ const char *maas_batch_elementwise(MaasBatchCtx *c);
 /* Works on the axes behind the first: convolutions, pools.  Other inputs are weights. */
 const char *maas_batch_first(MaasBatchCtx *c);
 /* Only input 0 counts, and all outputs have its batch axis, element by element in the rest. */
-const char *maas_batch_table(MaasBatchCtx *c); /* ai.onnx.ml on rows of features [N,F] */
-const char *maas_batch_each(MaasBatchCtx *c); /* any axis */
+const char *maas_batch_table(MaasBatchCtx *c);       /* ai.onnx.ml on rows of features [N,F] */
+const char *maas_batch_each(MaasBatchCtx *c);        /* any axis */
 const char *maas_batch_along_axis(MaasBatchCtx *c);  /* works along attribute `axis` */
 const char *maas_batch_from_axis(MaasBatchCtx *c);   /* works along the axes from attribute `axis` on */
 const char *maas_batch_along_axes(MaasBatchCtx *c);  /* works along attribute `axes` */
@@ -198,7 +200,8 @@ const char *maas_batch_dropout(MaasBatchCtx *c);
 const char *maas_batch_quantize(MaasBatchCtx *c);
 const char *maas_batch_recurrent(MaasBatchCtx *c);
 const char *maas_batch_attention(MaasBatchCtx *c);
-const char *maas_batch_pairs(MaasBatchCtx *c); /* all inputs that are given hold rows on axis 0: GridSample, RotaryEmbedding */
+const char *
+maas_batch_pairs(MaasBatchCtx *c); /* all inputs that are given hold rows on axis 0: GridSample, RotaryEmbedding */
 const char *maas_batch_deform_conv(MaasBatchCtx *c);
 const char *maas_batch_feature_vectorizer(MaasBatchCtx *c);
 

@@ -52,8 +52,7 @@ const char *maas_batch_if(MaasBatchCtx *c)
             *c->result[o] = a->kind == MAAS_BATCH_MIXED ? *a : *b;
         else if (a->kind == b->kind && a->kind != MAAS_BATCH_SIZE && infos[0][o]->rank == infos[1][o]->rank &&
                  (a->kind == MAAS_BATCH_FREE || (maas_batch_same(a, b) && !a->pad && !b->pad))) {
-            *c->result[o] =
-                (MaasBatch){.kind = a->kind, .axis = a->axis, .outer = a->outer, .inner = a->inner};
+            *c->result[o] = (MaasBatch){.kind = a->kind, .axis = a->axis, .outer = a->outer, .inner = a->inner};
             if (a->kind == MAAS_BATCH_ROWS)
                 maas_batch_set_rows(c, o, a->axis, a);
         } else
@@ -182,7 +181,8 @@ static int64_t listed(const MaasAttr *list, int k)
 const char *maas_batch_scan(MaasBatchCtx *c)
 {
     const MaasGraph *body = maas_batch_attr(c, "body")->graph;
-    const MaasAttr *in_axes = maas_batch_attr(c, "scan_input_axes"), *out_axes = maas_batch_attr(c, "scan_output_axes"),
+    const MaasAttr *in_axes = maas_batch_attr(c, "scan_input_axes"),
+                   *out_axes = maas_batch_attr(c, "scan_output_axes"),
                    *in_ways = maas_batch_attr(c, "scan_input_directions"),
                    *out_ways = maas_batch_attr(c, "scan_output_directions");
     int n_scan = (int)maas_batch_attr(c, "num_scan_inputs")->i, n_state = c->n_in - n_scan,

@@ -36,8 +36,7 @@ static const char *product(MaasBatchCtx *c, int a, int b)
     }
     /* an operand without the rows stands beside a batch of matrices with size 1 or not at all */
     for (int i = 0; i < 2; i++) {
-        int k = i == 0 ? a : b, rank_k = c->in[k]->rank,
-            here = at - ((rank_a > rank_b ? rank_a : rank_b) - rank_k);
+        int k = i == 0 ? a : b, rank_k = c->in[k]->rank, here = at - ((rank_a > rank_b ? rank_a : rank_b) - rank_k);
 
         if (c->batch[k]->kind == MAAS_BATCH_FREE && at < (rank_a > rank_b ? rank_a : rank_b) - 2 && here >= 0 &&
             c->in[k]->dims[here] != 1)

@@ -140,7 +140,11 @@ static bool axes_mask(const MaasBatchCtx *c, int i, int rank, uint32_t *mask)
 
 static int bits_below(uint32_t mask, int axis)
 {
-    return __builtin_popcount(mask & (((uint32_t)1 << axis) - 1));
+    int n = 0;
+
+    for (int i = 0; i < axis; i++)
+        n += mask >> i & 1;
+    return n;
 }
 
 /* Passes a vector of one size or a single size on; false when input 0 is none. */
@@ -400,10 +404,10 @@ const char *maas_batch_expand(MaasBatchCtx *c)
             like.inner = maas_size_over(c, want, MAAS_SIZE_BATCH);
         } else if (i == at && want != 1 && want != have)
             return "it repeats the rows";
-        c->out[0]->dims[i] = want == have || want == 1                                    ? have
-                             : have == 1 && want != MAAS_SIZE_OPAQUE                      ? want
-                             : maas_size_is_number(have) && have > 1                      ? have
-                                                                                          : MAAS_DIM_ANY;
+        c->out[0]->dims[i] = want == have || want == 1               ? have
+                             : have == 1 && want != MAAS_SIZE_OPAQUE ? want
+                             : maas_size_is_number(have) && have > 1 ? have
+                                                                     : MAAS_DIM_ANY;
     }
     if (at < 0)
         maas_batch_set_free(c);

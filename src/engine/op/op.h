@@ -175,7 +175,8 @@ struct MaasOp {
      * uninitialised memory (not for MAAS_OP_DYNAMIC). */
     MaasStatus (*compute)(MaasCtx *c);
 
-    /* Where the rows of a batch go (batch.h): NULL, or why they are mixed.  Without a rule they are taken for mixed. */
+    /* Where the rows of a batch go (batch.h): NULL, or why they are mixed.  Without a rule they are taken for
+     * mixed. */
     const char *(*batch)(MaasBatchCtx *c);
 
     /* Floating-point operations for these shapes; NULL: one per output element. */

@@ -7,9 +7,9 @@
  *      "parameters": 1024, "nodes": 7, "flops": 2048, "opset": {"ai.onnx": 17},
  *      "ir_version": 8, "producer": "...", "graph": "...", "doc": "...", "metadata": {...}}
  *
- * A free dimension is its name, or null when it has none; an unknown rank has no shape.  "batching" is true when rows
- * may be computed together, else the reason why not.  Names come out of the
- * model: they are converted to the server's encoding and escaped.
+ * A free dimension is its name, or null when it has none; an unknown rank has no shape.  "batching" is true when
+ * rows may be computed together, else the reason why not.  Names come out of the model: they are converted to the
+ * server's encoding and escaped.
  */
 #include "postgres.h"
 #include "compat.h"

@@ -1,7 +1,7 @@
 /*
- * test_batch_axis.c - which models keep the rows of a batch apart: one small model for each way to mix them, and for
- * those that look dangerous and are not.  That what is called independent is so on all cases, the conformance tool
- * tests (--rows).
+ * test_batch_axis.c - which models keep the rows of a batch apart: one small model for each way to mix them, and
+ * for those that look dangerous and are not.  That what is called independent is so on all cases, the conformance
+ * tool tests (--rows).
  */
 #include <stdio.h>
 

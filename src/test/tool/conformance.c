@@ -21,6 +21,7 @@
  *                        names of inputs, names of outputs, tab-separated; tensors only, nothing random
  *     --memory           each case again with every single allocation failing, which must be reported and leak
  *                        nothing
+ *     --rows             each case also row by row and in pieces, where the engine calls its rows independent
  *     --by-op            at the end, failures counted by operator
  *     --verbose          each case's name before it runs
  *
@@ -51,9 +52,10 @@ typedef struct Exception {
 
 static struct {
     const char *filter, *op;
-    bool verbose, memory, coverage, by_op, sample;
+    bool verbose, memory, coverage, by_op, sample, rows;
     int n_passed, n_failed, n_skipped;
     int64_t n_allocations; /* that failed in turn */
+    int n_rows;            /* cases with independent rows */
     int n_exceptions;
     Exception exceptions[MAX_EXCEPTIONS];
     bool covered[MAX_OPS];
@@ -226,6 +228,13 @@ static void on_case(const char *folder, const Bytes *model, const char *light)
     ok = run_case(&c, model, used);
     if (ok && g.memory && light == NULL)
         ok = case_memory(&c, model);
+    if (ok && g.rows && light == NULL) {
+        bool counted = false;
+        ok = case_rows(&c, model, &counted);
+        g.n_rows += counted;
+        if (g.verbose && counted)
+            printf("    has independent rows\n");
+    }
     alarm(0);
     g.n_allocations += c.n_allocations;
     if (exception != NULL) {
@@ -352,6 +361,8 @@ static int report(void)
         }
     if (g.memory)
         printf("%lld allocations failed in turn\n", (long long)g.n_allocations);
+    if (g.rows)
+        printf("%d cases with independent rows\n", g.n_rows);
     printf("%d passed, %d failed, %d skipped\n", g.n_passed, g.n_failed, g.n_skipped);
     if (g.n_passed + g.n_failed + g.n_skipped == 0)
         fprintf(stderr, "conformance: no case was found\n");
@@ -392,6 +403,8 @@ int main(int argc, char **argv)
                 return 2;
         } else if (strcmp(argv[i], "--memory") == 0)
             g.memory = true;
+        else if (strcmp(argv[i], "--rows") == 0)
+            g.rows = true;
         else if (strcmp(argv[i], "--verbose") == 0)
             g.verbose = true;
         else if (strcmp(argv[i], "--coverage") == 0)

@@ -31,5 +31,8 @@ void case_tolerance(Case *c);
 bool case_run(Case *c);
 /* Loads and runs the case with each single allocation failing in turn. */
 bool case_memory(Case *c, const Bytes *model);
+/* Compares the case's rows one by one and in pieces with the whole, where the engine calls them independent;
+ * *counted becomes true when it does in some form of the case. */
+bool case_rows(Case *c, const Bytes *model, bool *counted);
 
 #endif
