@@ -23,7 +23,8 @@ typedef struct MaasRunOptions {
     const volatile int *stop;     /* polled; non-zero: return MAAS_ERR_CANCEL.  May be NULL */
     const volatile int *stop_too; /* the same, for a host that has two reasons to stop */
     int threads;                  /* 1: the caller's only */
-    bool unfused;                 /* load: leaves out the passes of transform/, for comparison */
+    int64_t piece_rows; /* run: where a batch may be run in pieces, rows of a piece; 0: as fits the cache */
+    bool unfused;       /* load: leaves out the passes of transform/, for comparison */
 } MaasRunOptions;
 
 /* Reads, checks and prepares a model.  bytes are only read during the call.  On failure nothing is left

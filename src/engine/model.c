@@ -187,27 +187,32 @@ static MaasStatus check_inputs(const MaasModel *model, const MaasValue *const *i
     return status;
 }
 
-/* The plan for such a call, made when it is new; the plans used last are kept, newest first. */
-static MaasStatus find_plan(MaasModel *model, const MaasRunOptions *options, MaasValue *const *inputs, int n_wanted,
-                            const int *wanted, MaasPlan **out, MaasError *err)
+/* Moves plan i to the front: the plans used last are kept. */
+static void move_to_front(MaasModel *model, int i)
 {
-    MaasPlan *plan = NULL;
-    int i = 0;
+    MaasPlan *plan = model->plans[i];
 
-    while (i < model->n_plans && !maas_plan_matches(model->plans[i], inputs, n_wanted, wanted))
-        i++;
-    if (i < model->n_plans)
-        plan = model->plans[i];
-    else {
-        MAAS_TRY(
-            maas_plan_new(model->onnx.graph, model->mem, inputs, n_wanted, wanted, stop_of(options), &plan, err));
-        if (model->n_plans == MAAS_MAX_PLANS)
-            maas_plan_free(model->plans[--model->n_plans]);
-        i = model->n_plans++;
-    }
     memmove(model->plans + 1, model->plans, sizeof *model->plans * (size_t)i);
     model->plans[0] = plan;
-    *out = plan;
+}
+
+MaasStatus maas_model_plans(MaasModel *model, MaasStop stop, MaasValue *const *inputs, int n_wanted,
+                            const int *edges, int n, MaasPlan **out, MaasError *err)
+{
+    int found = 0;
+
+    for (int i = 0; i < model->n_plans && found < n; i++)
+        if (maas_plan_matches(model->plans[i], inputs, n_wanted, edges)) {
+            out[found++] = model->plans[i];
+            move_to_front(model, i);
+        }
+    for (; found < n; found++) {
+        MAAS_TRY(maas_plan_new(model->onnx.graph, model->mem, inputs, n_wanted, edges, stop, &out[found], err));
+        if (model->n_plans == MAAS_MAX_PLANS)
+            maas_plan_free(model->plans[--model->n_plans]);
+        model->plans[model->n_plans] = out[found];
+        move_to_front(model, model->n_plans++);
+    }
     return MAAS_OK;
 }
 
@@ -236,10 +241,15 @@ MaasStatus maas_model_run(MaasModel *model, const MaasRunOptions *options, const
     if (status == MAAS_OK)
         status = check_inputs(model, inputs, mem, err);
     MaasPlan *plan;
+    bool done = false;
 
     if (status == MAAS_OK)
-        status = find_plan(model, options, (MaasValue *const *)inputs, n_wanted, edges, &plan, err);
-    if (status == MAAS_OK)
+        status = maas_split_run(model, options, (MaasValue *const *)inputs, n_wanted, wanted, edges, r->values,
+                                &done, err);
+    if (status == MAAS_OK && !done)
+        status =
+            maas_model_plans(model, stop_of(options), (MaasValue *const *)inputs, n_wanted, edges, 1, &plan, err);
+    if (status == MAAS_OK && !done)
         status = maas_plan_run(plan, &r->run, (MaasValue *const *)inputs, r->values, err);
     maas_free(mem, edges);
     if (status != MAAS_OK) {

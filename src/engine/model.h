@@ -8,7 +8,7 @@
 #include "graph/plan.h"
 #include "maas.h"
 
-#define MAAS_MAX_PLANS 16 /* input shape classes that are remembered */
+#define MAAS_MAX_PLANS 32 /* input shape classes that are remembered */
 
 struct MaasModel {
     MaasMem *mem;
@@ -23,5 +23,16 @@ struct MaasModel {
 
 /* Fills info, n_ports_out and out_edges from the inferred graph. */
 MaasStatus maas_model_describe(MaasModel *model, MaasStop stop, MaasError *err);
+
+/* n different plans for calls with inputs of these shapes, those that are there or new ones; n is below half of
+ * MAAS_MAX_PLANS.  They stay until as many others have been asked for. */
+MaasStatus maas_model_plans(MaasModel *model, MaasStop stop, MaasValue *const *inputs, int n_wanted,
+                            const int *edges, int n, MaasPlan **out, MaasError *err);
+
+/* split.c: runs a batch in pieces, on several threads if the options say so.  *done stays false, and nothing has
+ * been done, when the model is to be run as a whole.  ports, edges: the wanted outputs; values: get a reference
+ * each. */
+MaasStatus maas_split_run(MaasModel *model, const MaasRunOptions *options, MaasValue *const *inputs, int n_wanted,
+                          const int *ports, const int *edges, MaasValue **values, bool *done, MaasError *err);
 
 #endif

@@ -55,6 +55,9 @@ struct MaasPlan {
     void *workspace; /* kept between runs when small */
     MaasFrame frame; /* values preset with the fixed and planned ones */
     MaasValue **preset;
+    const MaasInfo **outputs; /* of the wanted edges; NULL when a step is not fixed */
+    bool *direct;             /* of the wanted edges: a node can write it where the caller wants it */
+    size_t run_bytes;         /* what a run took at most, see maas_plan_run_bytes */
 };
 
 /* ---- the key ---- */
@@ -574,6 +577,45 @@ static MaasStatus find_releases(MaasPlan *plan, MaasError *err)
     return MAAS_OK;
 }
 
+/* ---- what may run beside others ---- */
+
+/* Fills plan->outputs when all steps are fixed, each output is made by one, and no input is left at its default
+ * (the default's references are counted in every run). */
+static MaasStatus find_outputs(MaasPlan *plan, MaasError *err)
+{
+    const MaasGraph *graph = plan->graph;
+    const MaasInfo **outputs = maas_arena_array(&plan->arena, (size_t)plan->n_wanted + 1, sizeof *outputs, err);
+
+    plan->direct = maas_arena_array(&plan->arena, (size_t)plan->n_wanted + 1, sizeof *plan->direct, err);
+    if (!outputs || !plan->direct)
+        return err->status;
+    for (int i = 0; i < graph->n_inputs; i++)
+        if (plan->inputs[i].kind != MAAS_KIND_TENSOR)
+            return MAAS_OK;
+    for (int s = 0; s < plan->n_steps; s++) {
+        const MaasNode *node = &graph->nodes[plan->steps[s].node];
+
+        if (!plan->steps[s].fixed)
+            return MAAS_OK;
+        for (int o = 0; o < node->n_out; o++)
+            for (int i = 0; node->out[o] != MAAS_NO_VALUE && i < plan->n_wanted; i++)
+                if (plan->wanted[i] == node->out[o]) {
+                    outputs[i] = &plan->steps[s].infos[o];
+                    plan->direct[i] = !(node->op->flags & MAAS_OP_VIEW);
+                }
+    }
+    for (int i = 0; i < plan->n_wanted; i++)
+        if (!outputs[i] || outputs[i]->kind != MAAS_KIND_TENSOR || plan->edges[plan->wanted[i]].sort == SORT_FIXED)
+            return MAAS_OK;
+    plan->outputs = outputs;
+    return MAAS_OK;
+}
+
+const MaasInfo *maas_plan_output(const MaasPlan *plan, int i)
+{
+    return plan->outputs ? plan->outputs[i] : NULL;
+}
+
 /* ---- making a plan ---- */
 
 static MaasStatus build(MaasPlan *plan, MaasInferScope *scope, MaasRun *run, MaasError *err)
@@ -613,7 +655,7 @@ static MaasStatus build(MaasPlan *plan, MaasInferScope *scope, MaasRun *run, Maa
     for (int s = 0; s < plan->n_steps; s++)
         for (int i = 0; plan->steps[s].infos && i < graph->nodes[plan->steps[s].node].n_out; i++)
             plan->steps[s].infos[i].value = NULL;
-    return MAAS_OK;
+    return find_outputs(plan, err);
 }
 
 MaasStatus maas_plan_new(MaasGraph *graph, MaasMem *mem, MaasValue *const *inputs, int n_wanted, const int *wanted,
@@ -751,11 +793,25 @@ static MaasStatus take_outputs(MaasPlan *plan, MaasRun *run, MaasValue **out, Ma
     return MAAS_OK;
 }
 
-MaasStatus maas_plan_run(MaasPlan *plan, MaasRun *run, MaasValue *const *inputs, MaasValue **out, MaasError *err)
+/* Copies what a node could not write where it is wanted: the output of a view, or one that is wanted twice. */
+static void fill_outputs(const MaasPlan *plan, MaasValue *const *into)
+{
+    for (int i = 0; i < plan->n_wanted; i++) {
+        const MaasValue *value = plan->frame.values[plan->wanted[i]];
+        const MaasTensor *t = &into[i]->tensor;
+
+        if (value != into[i] && t->count > 0)
+            memcpy(t->data, value->tensor.data, maas_tensor_bytes(t));
+    }
+}
+
+/* Runs the plan; the outputs become new values in `out`, or their content goes `into` tensors that are there. */
+static MaasStatus run_plan(MaasPlan *plan, MaasRun *run, MaasValue *const *inputs, MaasValue **out,
+                           MaasValue *const *into, MaasError *err)
 {
     const MaasGraph *graph = plan->graph;
     MaasValue **values = plan->frame.values;
-    bool keep = plan->workspace_bytes <= MAAS_KEEP_WORKSPACE;
+    bool keep = plan->workspace_bytes <= MAAS_KEEP_WORKSPACE && !into; /* plan->mem is not for threads */
     void *workspace = plan->workspace;
     MaasStatus status = MAAS_OK;
 
@@ -768,24 +824,54 @@ MaasStatus maas_plan_run(MaasPlan *plan, MaasRun *run, MaasValue *const *inputs,
             plan->workspace = workspace;
     }
     memcpy(values, plan->preset, sizeof *values * (size_t)graph->n_edges);
+    for (int i = 0; into && i < plan->n_wanted; i++)
+        if (!values[plan->wanted[i]] && plan->direct[i])
+            values[plan->wanted[i]] = into[i];
     for (int i = 0; i < graph->n_inputs; i++) {
         MaasValue *value = inputs[i] ? inputs[i] : graph->edges[graph->inputs[i]].constant;
 
         values[graph->inputs[i]] = value ? maas_value_ref(value) : NULL;
     }
     status = run_steps(plan, run, err);
-    for (int i = 0; i < plan->n_wanted; i++)
+    for (int i = 0; out && i < plan->n_wanted; i++)
         out[i] = NULL;
-    if (status == MAAS_OK)
+    if (status == MAAS_OK && out)
         status = take_outputs(plan, run, out, err);
+    if (status == MAAS_OK && into)
+        fill_outputs(plan, into);
+    for (int i = 0; into && i < plan->n_wanted; i++)
+        for (int k = 0; k < plan->n_wanted; k++)
+            if (values[plan->wanted[i]] == into[k])
+                values[plan->wanted[i]] = NULL;
     for (int e = 0; e < graph->n_edges; e++)
         if (plan->edges[e].sort == SORT_POOLED)
             maas_value_unref(values[e]);
-    if (!keep)
+    if (workspace != plan->workspace)
         maas_free(run->mem, workspace);
-    for (int i = 0; status != MAAS_OK && i < plan->n_wanted; i++) {
+    for (int i = 0; status != MAAS_OK && out && i < plan->n_wanted; i++) {
         maas_value_unref(out[i]);
         out[i] = NULL;
     }
     return status;
+}
+
+MaasStatus maas_plan_run(MaasPlan *plan, MaasRun *run, MaasValue *const *inputs, MaasValue **out, MaasError *err)
+{
+    return run_plan(plan, run, inputs, out, NULL, err);
+}
+
+size_t maas_plan_run_bytes(const MaasPlan *plan)
+{
+    return plan->run_bytes;
+}
+
+void maas_plan_set_run_bytes(MaasPlan *plan, size_t bytes)
+{
+    plan->run_bytes = bytes;
+}
+
+MaasStatus maas_plan_run_into(MaasPlan *plan, MaasRun *run, MaasValue *const *inputs, MaasValue *const *out,
+                              MaasError *err)
+{
+    return run_plan(plan, run, inputs, NULL, out, err);
 }

@@ -26,6 +26,18 @@ bool maas_plan_matches(const MaasPlan *plan, MaasValue *const *inputs, int n_wan
 /* Runs it; out: n_wanted places, filled with references to values in run->mem. */
 MaasStatus maas_plan_run(MaasPlan *plan, MaasRun *run, MaasValue *const *inputs, MaasValue **out, MaasError *err);
 
+/* What is known of wanted output i before a run; NULL unless every node's shapes are, and nothing in a run touches
+ * what other runs share, so that several plans of one model may run at once. */
+const MaasInfo *maas_plan_output(const MaasPlan *plan, int i);
+
+/* Runs such a plan; out: n_wanted tensors of those shapes, whose memory gets the results. */
+MaasStatus maas_plan_run_into(MaasPlan *plan, MaasRun *run, MaasValue *const *inputs, MaasValue *const *out,
+                              MaasError *err);
+
+/* What the caller found that a run takes of run->mem; 0: not yet. */
+size_t maas_plan_run_bytes(const MaasPlan *plan);
+void maas_plan_set_run_bytes(MaasPlan *plan, size_t bytes);
+
 /* Bytes of the workspace; for tests and EXPLAIN. */
 size_t maas_plan_workspace(const MaasPlan *plan);
 

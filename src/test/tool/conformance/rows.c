@@ -184,6 +184,8 @@ typedef struct Piece {
     const Form *form;
     MaasModel *model;
     int n_wanted, *wanted;
+    int64_t piece_rows; /* into which the engine itself divides the rows; 0: as it likes */
+    int threads;
 } Piece;
 
 /* Runs rows [from, to) of the inputs. */
@@ -191,7 +193,8 @@ static MaasStatus run_rows(const Piece *p, int64_t from, int64_t to, MaasResults
 {
     const Form *form = p->form;
     const MaasModelInfo *info = maas_model_info(p->model);
-    MaasRunOptions options = {.mem = form->c->mem, .stop = form->c->stop, .threads = 1};
+    MaasRunOptions options = {
+        .mem = form->c->mem, .stop = form->c->stop, .threads = p->threads, .piece_rows = p->piece_rows};
     MaasValue pieces[MAX_INPUTS];
     const MaasValue *inputs[MAX_INPUTS + 1] = {NULL};
 
@@ -230,7 +233,7 @@ static bool check_piece(const Piece *p, const MaasResults *whole, int64_t from, 
     return ok;
 }
 
-/* Compares the whole with pieces: rows alone, two halves, three uneven pieces. */
+/* Compares the whole with pieces: rows alone, two halves, all but the first, and as the engine divides them. */
 static bool check_pieces(const Piece *p, int64_t n)
 {
     Case *c = p->form->c;
@@ -250,6 +253,15 @@ static bool check_pieces(const Piece *p, int64_t n)
         ok = check_piece(p, whole, r, r + 1);
     if (ok && n > 2)
         ok = check_piece(p, whole, 0, n / 2) && check_piece(p, whole, n / 2, n) && check_piece(p, whole, 1, n);
+    for (int threads = 1; threads <= 3 && ok;
+         threads++) /* the engine's own pieces; twice, as the first is measured */
+        for (int64_t rows = 1; rows <= 2 && ok; rows++) {
+            Piece own = *p;
+
+            own.threads = threads;
+            own.piece_rows = rows;
+            ok = check_piece(&own, whole, 0, n) && check_piece(&own, whole, 0, n);
+        }
     maas_results_free(whole);
     return ok;
 }
@@ -282,7 +294,7 @@ static bool check_form(Form *form, const Bytes *model, bool *counted)
     MaasRunOptions options = {.mem = c->mem, .stop = c->stop, .threads = 1};
     MaasError err;
     MaasPbOut out;
-    Piece p = {.form = form};
+    Piece p = {.form = form, .threads = 1};
     int64_t n = count_rows(form);
     bool ok = true;
 
