@@ -188,6 +188,11 @@ MaasStatus maas_parallel(MaasCtx *c, int64_t n, int64_t grain, void (*fn)(void *
     return maas_threads_run(c->run->threads, n, grain, fn, arg, &c->run->stop) ? MAAS_OK : maas_stopped(c);
 }
 
+int maas_run_threads(const MaasCtx *c)
+{
+    return c->run->threads;
+}
+
 /* ---- frames ---- */
 
 bool maas_node_has_graph(const MaasNode *node)

@@ -12,6 +12,7 @@
 #include "../base/dtype.h"
 #include "axis.h"
 #include "elementwise.h"
+#include "linear.h"
 #include "window.h"
 #include "tree.h"
 

@@ -253,6 +253,8 @@ void maas_forget(MaasCtx *c, int i);
 /* Runs fn(arg, from, to) over [0, n), in pieces of at least grain, on the threads of this run. */
 MaasStatus maas_parallel(MaasCtx *c, int64_t n, int64_t grain, void (*fn)(void *arg, int64_t from, int64_t to),
                          void *arg);
+/* How many threads this run may use. */
+int maas_run_threads(const MaasCtx *c);
 /* Runs a subgraph.  in: n borrowed values; out: a place for each output, filled with references. */
 MaasStatus maas_call_graph(MaasCtx *c, const MaasGraph *graph, int n, MaasValue *const *in, MaasValue **out);
 /* 64 random bits that differ from call to call within the run and between runs. */

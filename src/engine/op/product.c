@@ -4,14 +4,16 @@
 #include <string.h>
 
 #include "../kernel/blas.h"
+#include "../kernel/kernel.h"
 #include "expect.h"
 #include "product.h"
 
 /* Multiplications between two looks at the stop flag: milliseconds with OpenBLAS, below 0.1 s without. */
 #define PIECE ((int64_t)1 << 27)
 
-MaasStatus maas_product(MaasCtx *c, MaasType type, bool ta, bool tb, int64_t m, int64_t n, int64_t k, double alpha,
-                        const void *a, int64_t lda, const void *b, int64_t ldb, double beta, void *out, int64_t ldc)
+static MaasStatus general_product(MaasCtx *c, MaasType type, bool ta, bool tb, int64_t m, int64_t n, int64_t k,
+                                  double alpha, const void *a, int64_t lda, const void *b, int64_t ldb, double beta,
+                                  void *out, int64_t ldc)
 {
     int64_t size = (int64_t)maas_type_size(type);
     int64_t kp = k < 8192 ? k : 8192;                    /* depth of a piece */
@@ -48,6 +50,130 @@ MaasStatus maas_product(MaasCtx *c, MaasType type, bool ta, bool tb, int64_t m, 
     }
     return MAAS_OK;
 }
+
+/* ---- products by the kernels of linear.h ---- */
+
+#define MOST ((double)(1 << 25))  /* multiplications of a piece: some hundredths of a second in plain C */
+#define LEAST ((double)(1 << 18)) /* below, a piece is not worth giving to another thread */
+
+typedef struct Pieces {
+    const MaasLinear *l;
+    int64_t rows, columns; /* numbers of pieces */
+} Pieces;
+
+static int64_t ceil_div(int64_t a, int64_t b)
+{
+    return a / b + (a % b != 0);
+}
+
+/* Pieces below one another use the same columns of B, which stay in the cache. */
+static void run_pieces(void *arg, int64_t from, int64_t to)
+{
+    const Pieces *p = arg;
+    const MaasLinear *l = p->l;
+    const int64_t panels = ceil_div(l->n, MAAS_PANEL);
+
+    for (int64_t i = from; i < to; i++) {
+        const int64_t row = i % p->rows, column = i / p->rows;
+        const int64_t end = panels * (column + 1) / p->columns * MAAS_PANEL;
+
+        maas_kernel->linear_f32(l, l->m * row / p->rows, l->m * (row + 1) / p->rows,
+                                panels * column / p->columns * MAAS_PANEL, end < l->n ? end : l->n);
+    }
+}
+
+/* How many pieces, by their work and the threads; rows are not cut lower than a few tiles where columns can be cut.
+ */
+static void cut(Pieces *p, int threads)
+{
+    const MaasLinear *l = p->l;
+    const double work = (double)l->m * (double)l->n * (double)l->k;
+    const int64_t panels = ceil_div(l->n, MAAS_PANEL);
+    double most = MOST;
+
+    if (threads > 1 && work > 2 * LEAST) {
+        most = work / threads / 4;
+        most = most < LEAST ? LEAST : most > MOST ? MOST : most;
+    }
+    int64_t n = work <= most ? 1 : work / most < 1e9 ? (int64_t)(work / most) + 1 : (int64_t)1e9;
+
+    p->rows = l->m / 96 < 1 ? 1 : l->m / 96;
+    p->rows = p->rows < n ? p->rows : n;
+    p->columns = ceil_div(n, p->rows);
+    if (p->columns > ceil_div(panels, 2)) {
+        p->columns = ceil_div(panels, 2);
+        p->rows = ceil_div(n, p->columns);
+        p->rows = p->rows < ceil_div(l->m, 12) ? p->rows : ceil_div(l->m, 12);
+    }
+}
+
+MaasStatus maas_linear(MaasCtx *c, const MaasLinear *l)
+{
+    Pieces p = {.l = l};
+
+    if (l->m <= 0 || l->n <= 0)
+        return MAAS_OK;
+    cut(&p, maas_run_threads(c));
+    if (p.rows * p.columns > 1)
+        return maas_parallel(c, p.rows * p.columns, 1, run_pieces, &p);
+    run_pieces(&p, 0, 1);
+    return MAAS_OK;
+}
+
+typedef struct Packing {
+    bool tb;
+    int64_t k, n, ldb;
+    const float *b;
+    float *packed;
+} Packing;
+
+static void pack_panels(void *arg, int64_t from, int64_t to)
+{
+    const Packing *p = arg;
+    const int64_t end = to * MAAS_PANEL;
+
+    maas_kernel->linear_pack_f32(p->tb, p->k, p->n, p->b, p->ldb, p->packed, from * MAAS_PANEL,
+                                 end < p->n ? end : p->n);
+}
+
+/* C = alpha op(A) op(B), or added to C. */
+static MaasStatus own_product(MaasCtx *c, bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha,
+                              const float *a, int64_t lda, const float *b, int64_t ldb, bool add, float *out,
+                              int64_t ldc)
+{
+    MaasLinear l = maas_linear_of(m, n, k, a, b, out);
+
+    l.alpha = alpha;
+    l.ta = ta;
+    l.lda = lda;
+    l.ldb = ldb;
+    l.ldc = ldc;
+    l.add = add;
+    if (tb) {
+        Packing p = {true, k, n, ldb, b, NULL};
+        int64_t count;
+
+        if (!maas_packed_count(k, n, &count))
+            return maas_node_fail(c, MAAS_ERR_LIMIT, "the matrices are too large");
+        p.packed = maas_scratch(c, (size_t)count, sizeof *p.packed);
+        if (!p.packed)
+            return maas_scratch_failed(c);
+        MAAS_TRY(maas_parallel(c, ceil_div(n, MAAS_PANEL), 1 + (1 << 18) / MAAS_PANEL / (k + 1), pack_panels, &p));
+        l.b = p.packed;
+        l.ldb = 0;
+    }
+    return maas_linear(c, &l);
+}
+
+MaasStatus maas_product(MaasCtx *c, MaasType type, bool ta, bool tb, int64_t m, int64_t n, int64_t k, double alpha,
+                        const void *a, int64_t lda, const void *b, int64_t ldb, double beta, void *out, int64_t ldc)
+{
+    if (type == MAAS_FLOAT && (beta == 0 || beta == 1) && maas_kernel->linear_leads(tb, m, n, k))
+        return own_product(c, ta, tb, m, n, k, (float)alpha, a, lda, b, ldb, beta != 0, out, ldc);
+    return general_product(c, type, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, out, ldc);
+}
+
+/* ---- stacks ---- */
 
 /* The dimensions that matmul sees: a vector on the left is (1, k), on the right (k, 1). */
 static int matrix_dims(int rank, const int64_t *dims, bool right, int64_t *to)

@@ -5,6 +5,7 @@
 #ifndef MAAS_OP_PRODUCT_H
 #define MAAS_OP_PRODUCT_H
 
+#include "../kernel/linear.h"
 #include "op.h"
 
 /*
@@ -14,6 +15,9 @@
 MaasStatus maas_product(MaasCtx *c, MaasType type, bool ta, bool tb, int64_t m, int64_t n, int64_t k, double alpha,
                         const void *a, int64_t lda, const void *b, int64_t ldb, double beta, void *out,
                         int64_t ldc);
+
+/* The product l, whole, on the threads of this run, in pieces between which the stop flag is polled. */
+MaasStatus maas_linear(MaasCtx *c, const MaasLinear *l);
 
 /* A stack of products: A (..., m, k) times B (..., k, n), the leading dimensions broadcast. */
 typedef struct MaasStack {

@@ -12,6 +12,7 @@
 
 /* In the order in which they run; each sees what those before it have left. */
 static MaasPassFn *const passes[] = {
+    maas_fuse_linear,
     NULL,
 };
 

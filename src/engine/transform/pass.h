@@ -52,6 +52,8 @@ const MaasInfo *maas_pass_info(const MaasPass *p, int edge);
 bool maas_pass_same_shape(const MaasPass *p, int a, int b);
 /* The attribute of a node by its name. */
 MaasAttr *maas_pass_attr(const MaasNode *node, const char *name);
+/* The activation (a MaasUnary) that node k is, and its parameters; not Relu and Clip, which are bounds. */
+bool maas_pass_activation(const MaasPass *p, int k, int *act, float *params);
 /* Whether the caller wants to stop: long passes return MAAS_ERR_CANCEL then. */
 MaasStatus maas_pass_check_stop(MaasPass *p);
 
@@ -75,5 +77,7 @@ MaasStatus maas_pass_add_edge(MaasPass *p, const MaasInfo *info, int *edge);
 /* ---- the passes; each in a file of its own ---- */
 
 typedef MaasStatus MaasPassFn(MaasPass *p);
+
+MaasPassFn maas_fuse_linear; /* MatMul, Gemm, additions, activations -> Linear */
 
 #endif
