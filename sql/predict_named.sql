@@ -61,6 +61,10 @@ SELECT t.n, r.name, r.value FROM (VALUES (1), (2)) t (n), maas_run('sum', ARRAY[
 SELECT maas_predict('linear', ARRAY['[1,2,3]', NULL, '[4,5,6]', '[[1,2,3],[4,5,6]]', '[7,8,9]']::tensor[]);
 SELECT maas_predict('linear', '{}'::tensor[]), maas_predict('linear', ARRAY[NULL]::tensor[]);
 SELECT maas_predict('total', ARRAY['[1,2,3]', '[4,5,6]']::tensor[]), maas_predict('one_only', ARRAY['[1,2]', '[4,5]']::tensor[]);
+-- A model whose rows influence each other sees them one by one.
+SELECT maas_load('centred', :'centred');
+SELECT maas_predict('centred', ARRAY['[1,2,3]', '[4,5,6]']::tensor[]);
+SELECT * FROM maas_predict_query('centred', 'SELECT i, i, i FROM generate_series(1, 2) i');
 SELECT maas_predict('linear', ARRAY['[1,2,3]', '[4,5]']::tensor[]);
 SELECT many = one AS equal FROM (SELECT maas_predict('linear', array_agg(x ORDER BY i)) AS many,
     array_agg(maas_predict('linear', x) ORDER BY i) AS one

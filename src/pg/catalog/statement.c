@@ -155,6 +155,18 @@ bool StatementSame(const Statement *then, const Statement *now)
            then->security == now->security && then->row_security == now->row_security;
 }
 
+bool StatementStill(const Statement *then)
+{
+    Oid user;
+    int security;
+
+    if (then->run == 0 || !current_pass || then->run != current_pass->number || then->changes != changes ||
+        then->row_security != row_security)
+        return false;
+    GetUserIdAndSecContext(&user, &security);
+    return user == then->user && security == then->security;
+}
+
 uint64 StatementChanges(void)
 {
     return changes;

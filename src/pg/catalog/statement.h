@@ -22,6 +22,9 @@ void StatementNow(const FmgrInfo *flinfo, Statement *now);
 /* True when a decision of `then` still holds. */
 bool StatementSame(const Statement *then, const Statement *now);
 
+/* The same for now, at once: cheap enough to be asked for each row. */
+bool StatementStill(const Statement *then);
+
 /* Counts changes of the catalogs, of roles, and ends of transactions and savepoints. */
 uint64 StatementChanges(void);
 

@@ -44,8 +44,7 @@ static void RequireOneExample(const Call *call, const char *function)
     }
 }
 
-/* Element k as a double. */
-static double Number(Call *call, const MaasTensor *view, int64_t k)
+double AnswerNumber(Call *call, const MaasTensor *view, int64_t k)
 {
     MaasTensor one = {.type = view->type, .count = 1};
     MaasError err;
@@ -88,12 +87,30 @@ static Datum LabelText(Call *call, const MaasTensor *view)
     return CStringGetTextDatum(pnstrdup(printed, length));
 }
 
+int AnswerLabels(const Call *call, const char *const **labels, bool *engine)
+{
+    *engine = call->ref->n_labels == 0;
+    *labels = *engine ? call->info->classes : (const char *const *)call->ref->labels;
+    return *engine ? call->info->n_classes : call->ref->n_labels;
+}
+
+bool AnswerHasLabel(const Call *call)
+{
+    return call->info->label >= 0 && call->ref->n_labels == 0;
+}
+
+bool AnswerSecond(const Call *call, int64_t count)
+{
+    return count == 2 && (call->info->n_classes == 2 || call->ref->n_labels == 2 || call->info->label >= 0);
+}
+
 /* The label of the largest score; the first of equals, and a NaN counts as the largest, as numpy has it. */
 static Datum LargestLabel(Call *call)
 {
     const MaasModelInfo *info = call->info;
-    const char *const *labels = call->ref->n_labels ? call->ref->labels : info->classes;
-    int n = call->ref->n_labels ? call->ref->n_labels : info->n_classes;
+    const char *const *labels;
+    bool engine;
+    int n = AnswerLabels(call, &labels, &engine);
     MaasTensor view;
     int64_t best = 0;
     double most = 0;
@@ -112,14 +129,14 @@ static Datum LargestLabel(Call *call)
                                Shape(&view)),
                         errhint("Load it with a label for each score.")));
     for (int64_t k = 0; k < view.count; k++) {
-        double number = Number(call, &view, k);
+        double number = AnswerNumber(call, &view, k);
 
         if (k == 0 || number > most || (isnan(number) && !isnan(most))) {
             best = k;
             most = number;
         }
     }
-    if (call->ref->n_labels)
+    if (!engine)
         return CStringGetTextDatum(labels[best]);
     return CStringGetTextDatum(BorderText(labels[best], strlen(labels[best])));
 }
@@ -129,7 +146,7 @@ Datum AnswerLabel(Call *call)
     MaasTensor view;
 
     RequireOneExample(call, "maas_classify");
-    if (call->info->label < 0 || call->ref->n_labels)
+    if (!AnswerHasLabel(call))
         return LargestLabel(call);
     view = CallRunOne(call, call->info->label);
     return LabelText(call, &view);
@@ -143,9 +160,9 @@ Datum AnswerScore(Call *call)
     RequireOneExample(call, "maas_score");
     view = CallRunOne(call, info->scores);
     if (view.count == 1)
-        return Float8GetDatum(Number(call, &view, 0));
-    if (view.count == 2 && (info->n_classes == 2 || call->ref->n_labels == 2 || info->label >= 0))
-        return Float8GetDatum(Number(call, &view, 1));
+        return Float8GetDatum(AnswerNumber(call, &view, 0));
+    if (AnswerSecond(call, view.count))
+        return Float8GetDatum(AnswerNumber(call, &view, 1));
     ereport(
         ERROR,
         (errcode(ERRCODE_DATATYPE_MISMATCH),
@@ -168,22 +185,32 @@ static void AppendMember(Call *call, StringInfo out, const char *name, const Maa
     appendStringInfoString(out, BorderText(json, length));
 }
 
-Datum AnswerJson(Call *call)
+Datum AnswerJsonOf(Call *call, const MaasValue *const *values)
 {
     const MaasModelInfo *info = call->info;
-    int *wanted = palloc(sizeof(int) * Max(info->n_outputs, 1));
     StringInfoData out;
 
-    for (int i = 0; i < info->n_outputs; i++)
-        wanted[i] = i;
-    CallRun(call, info->n_outputs, wanted);
     initStringInfo(&out);
     appendStringInfoChar(&out, '{');
     for (int i = 0; i < info->n_outputs; i++) {
         if (i > 0)
             appendStringInfoString(&out, ", ");
-        AppendMember(call, &out, info->outputs[i].name, maas_results_get(call->results, i));
+        AppendMember(call, &out, info->outputs[i].name, values[i]);
     }
     appendStringInfoChar(&out, '}');
     return DirectFunctionCall1(jsonb_in, CStringGetDatum(out.data));
+}
+
+Datum AnswerJson(Call *call)
+{
+    int n = call->info->n_outputs;
+    int *wanted = palloc(sizeof(int) * Max(n, 1));
+    const MaasValue **values = palloc(sizeof(MaasValue *) * Max(n, 1));
+
+    for (int i = 0; i < n; i++)
+        wanted[i] = i;
+    CallRun(call, n, wanted);
+    for (int i = 0; i < n; i++)
+        values[i] = maas_results_get(call->results, i);
+    return AnswerJsonOf(call, values);
 }

@@ -83,19 +83,25 @@ int CallOutput(const Call *call, const text *name)
                     errhint("Its outputs are %s.", names.data)));
 }
 
-void CallRun(Call *call, int n_wanted, const int *wanted)
+MaasStatus CallTry(Call *call, int n_wanted, const int *wanted, MaasError *err)
 {
     MaasRunOptions options;
     BorderRun run = BORDER_RUN_INIT;
-    MaasError err;
     MaasStatus status;
 
     do {
         BorderRunOptions(&run, &options, &call->mem);
         status = maas_model_run(call->prepared->model, &options, (const MaasValue *const *)call->inputs, n_wanted,
-                                wanted, &call->results, &err);
+                                wanted, &call->results, err);
     } while (BorderAgain(&run, status));
-    CALL_CHECK(call, status, &err);
+    return status;
+}
+
+void CallRun(Call *call, int n_wanted, const int *wanted)
+{
+    MaasError err;
+
+    CALL_CHECK(call, CallTry(call, n_wanted, wanted, &err), &err);
 }
 
 MaasTensor CallRunOne(Call *call, int wanted)

@@ -35,7 +35,9 @@ void CallEnd(Call *call);
 /* The number of an output by its name (NULL: the scores); throws when there is none. */
 int CallOutput(const Call *call, const text *name);
 
-/* Runs the model for these outputs; they are in call->results. */
+/* Runs the model for these outputs; they are in call->results.  Try leaves a failure to the caller, but for those
+ * that end the query. */
+MaasStatus CallTry(Call *call, int n_wanted, const int *wanted, MaasError *err);
 void CallRun(Call *call, int n_wanted, const int *wanted);
 
 /* The same for one output, which must be a tensor.  The view is without the dimension that was added. */

@@ -39,6 +39,7 @@ typedef struct RowPlan {
     MemoryContext context; /* NULL: no plan */
     uint8 sha256[MODEL_SHA256_BYTES];
     uint64 row_type;
+    TupleDesc desc;
     const char *model; /* its name, for messages */
     bool packed;       /* several columns make up the only input */
     int input;         /* packed: that input */
@@ -252,8 +253,9 @@ static void MakePlan(const Call *call, TupleDesc desc, RowPlan *plan)
     PlanPacked(call, desc, plan);
 }
 
-static const RowPlan *GetPlan(const Call *call, TupleDesc desc, uint64 row_type)
+static const RowPlan *GetPlan(const Call *call, Oid type, int32 typmod)
 {
+    uint64 row_type = assign_record_type_identifier(type, typmod);
     RowPlan plan = {0};
     MemoryContext old;
 
@@ -265,7 +267,8 @@ static const RowPlan *GetPlan(const Call *call, TupleDesc desc, uint64 row_type)
     memcpy(plan.sha256, call->ref->sha256, MODEL_SHA256_BYTES);
     plan.context = AllocSetContextCreate(CurrentMemoryContext, "maas row plan", ALLOCSET_SMALL_SIZES);
     old = MemoryContextSwitchTo(plan.context);
-    MakePlan(call, desc, &plan);
+    plan.desc = lookup_rowtype_tupdesc_copy(type, typmod);
+    MakePlan(call, plan.desc, &plan);
     MemoryContextSwitchTo(old);
     if (last_plan.context)
         MemoryContextDelete(last_plan.context);
@@ -452,10 +455,8 @@ static void BindPacked(Call *call, const RowPlan *plan, const Datum *values, con
 
 void BindRow(Call *call, HeapTupleHeader row)
 {
-    Oid type = HeapTupleHeaderGetTypeId(row);
-    int32 typmod = HeapTupleHeaderGetTypMod(row);
-    TupleDesc desc = lookup_rowtype_tupdesc(type, typmod);
-    const RowPlan *plan = GetPlan(call, desc, assign_record_type_identifier(type, typmod));
+    const RowPlan *plan = GetPlan(call, HeapTupleHeaderGetTypeId(row), HeapTupleHeaderGetTypMod(row));
+    TupleDesc desc = plan->desc;
     HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(row), .t_data = row};
     Datum *values = palloc(sizeof(Datum) * Max(desc->natts, 1));
     bool *nulls = palloc(sizeof(bool) * Max(desc->natts, 1));
@@ -468,5 +469,4 @@ void BindRow(Call *call, HeapTupleHeader row)
         for (int i = 0; i < plan->n_columns; i++)
             if (plan->columns[i] >= 0)
                 BindColumn(call, i, plan, values[plan->columns[i]], nulls[plan->columns[i]]);
-    ReleaseTupleDesc(desc);
 }

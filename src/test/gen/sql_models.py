@@ -90,6 +90,25 @@ model("zipmap", [h.make_node("LinearClassifier", ["x"], ["label", "p"], classlab
       [vi("x", T.FLOAT, ["N", 2])], [vi("label", T.INT64, ["N"]), zip_out], ml=1)
 model("three", [h.make_node("Softmax", ["x"], ["p"], axis=1)], [vi("x", T.FLOAT, ["N", 3])],
       [vi("p", T.FLOAT, ["N", 3])])
+# rows that influence each other
+model("centred", [h.make_node("ReduceMean", ["x"], ["m"], axes=[0], keepdims=1), h.make_node("Sub", ["x", "m"], ["y"])],
+      [vi("x", T.FLOAT, ["N", 3])], [vi("y", T.FLOAT, ["N", 3])])
+# fails for rows whose first number is not one of 0 to 19
+model("picky", [h.make_node("Slice", ["x", "zero", "one", "one"], ["f"]), h.make_node("Cast", ["f"], ["i"], to=T.INT64),
+                h.make_node("Gather", ["table", "i"], ["y"], axis=0)],
+      [vi("x", T.FLOAT, ["N", 3])], [vi("y", T.FLOAT, ["N", 1])],
+      [init("zero", np.array([0], np.int64)), init("one", np.array([1], np.int64)),
+       init("table", np.arange(20, dtype=f32) * 2)])
+# an example that takes much room on the way
+model("wide", [h.make_node("Unsqueeze", ["x", "two"], ["u"]), h.make_node("Expand", ["u", "shape"], ["many"]),
+               h.make_node("ReduceMax", ["many"], ["m"], axes=[2], keepdims=0),
+               h.make_node("ReduceSum", ["m", "axis"], ["s"])],
+      [vi("x", T.FLOAT, ["N", 3])], [vi("s", T.FLOAT, ["N", 1])],
+      [init("two", np.array([2], np.int64)), init("shape", np.array([1, 1, 20000], np.int64)),
+       init("axis", np.array([1], np.int64))])
+# examples of any length
+model("lengths", [h.make_node("ReduceSum", ["x", "axis"], ["s"])], [vi("x", T.FLOAT, ["N", "M"])],
+      [vi("s", T.FLOAT, ["N", 1])], [init("axis", np.array([1], np.int64))])
 # sequences and optionals
 seq = h.make_sequence_type_proto(h.make_tensor_type_proto(T.FLOAT, ["K"]))
 model("sequence", [h.make_node("ConcatFromSequence", ["xs"], ["all"], axis=0),

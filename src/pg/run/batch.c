@@ -1,0 +1,676 @@
+/*
+ * batch.c - examples that are gathered and run together.
+ *
+ * Examples of the same shapes form a group; its buffers are kept from one filling to the next.  Arrays and tensors
+ * of the element types that need no care are copied straight into them.  Everything else is bound as a single call
+ * binds it, under a net: what throws is left to a call of its own, which throws the same when its row is due.  The
+ * code under the net holds nothing but memory.
+ *
+ * Memory: groups and buffers lie in batch->context, strings and answers in batch->values, which each filling
+ * empties. How results are cut into answers: batch_answer.c.
+ */
+#include "postgres.h"
+#include "compat.h"
+
+#include <limits.h>
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "answer.h"
+#include "batch.h"
+#include "bind.h"
+#include "type/tensor.h"
+
+Batch *BatchNew(MemoryContext context, BatchInput input, BatchAnswerKind answer, bool content,
+                const FmgrInfo *flinfo)
+{
+    Batch *batch = MemoryContextAllocZero(context, sizeof(*batch));
+
+    batch->input = input;
+    batch->answer = answer;
+    batch->content = content;
+    batch->flinfo = flinfo;
+    batch->context = AllocSetContextCreate(context, "maas batch", ALLOCSET_DEFAULT_SIZES);
+    batch->values = AllocSetContextCreate(context, "maas batch values", ALLOCSET_DEFAULT_SIZES);
+    batch->most = INT_MAX;
+    return batch;
+}
+
+void BatchBegin(Batch *batch)
+{
+    for (int g = 0; g < batch->n_groups; g++)
+        batch->groups[g].n = 0;
+    batch->bytes = 0;
+    MemoryContextReset(batch->values);
+}
+
+bool BatchMayWait(void)
+{
+    int code = geterrcode();
+
+    return code != ERRCODE_QUERY_CANCELED && code != ERRCODE_ADMIN_SHUTDOWN && code != ERRCODE_CRASH_SHUTDOWN &&
+           code != ERRCODE_T_R_SERIALIZATION_FAILURE && code != ERRCODE_T_R_DEADLOCK_DETECTED;
+}
+
+/* ---- the model ---- */
+
+static const ModelRef *Find(const Batch *batch)
+{
+    struct varlena *name = PG_DETOAST_DATUM_PACKED(batch->model);
+
+    if (batch->content)
+        return LookupContent(batch->flinfo, (const uint8 *)VARDATA_ANY(name));
+    return LookupModel(batch->flinfo, VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
+}
+
+static bool SameVersion(const ModelRef *a, const ModelRef *b)
+{
+    return a->model == b->model && a->number == b->number && memcmp(a->sha256, b->sha256, MODEL_SHA256_BYTES) == 0;
+}
+
+/* Whether the wanted outputs of one example are the same whatever other examples stand beside it. */
+static bool RowsIndependent(const MaasModelInfo *info, int n_wanted, const int *wanted)
+{
+    for (int k = 0; k < n_wanted; k++)
+        if (info->outputs[wanted[k]].mixed)
+            return false;
+    return true;
+}
+
+/* The outputs that the answer is made from; throws when there is no such output. */
+static void ChooseOutputs(Batch *batch, const Call *call)
+{
+    const MaasModelInfo *info = call->info;
+
+    batch->wanted = MemoryContextAlloc(batch->context, sizeof(int) * Max(info->n_outputs, 1));
+    batch->n_wanted = 1;
+    switch (batch->answer) {
+    case BATCH_TO_TENSOR:
+        batch->wanted[0] = CallOutput(call, batch->output);
+        break;
+    case BATCH_TO_LABEL:
+        batch->wanted[0] = AnswerHasLabel(call) ? info->label : info->scores;
+        break;
+    case BATCH_TO_SCORE:
+        batch->wanted[0] = info->scores;
+        break;
+    case BATCH_TO_JSON:
+        batch->n_wanted = info->n_outputs;
+        for (int i = 0; i < info->n_outputs; i++)
+            batch->wanted[i] = i;
+        break;
+    }
+}
+
+/* Whether input i has a free leading dimension for the examples. */
+static bool TakesBatch(const MaasPort *port)
+{
+    return port->kind == MAAS_KIND_TENSOR && port->rank >= 1 && port->dims[0] < 0;
+}
+
+static void Learn(Batch *batch, const ModelRef *ref, const MaasModelInfo *info)
+{
+    Call call = {.ref = ref, .info = info};
+    int required = 0;
+
+    batch->known = false;
+    batch->n_groups = 0;
+    MemoryContextReset(batch->context);
+    ChooseOutputs(batch, &call);
+    batch->ref = *ref;
+    batch->n_inputs = info->n_inputs;
+    batch->only = -1;
+    batch->most = INT_MAX;
+    batch->joinable = info->n_inputs > 0 && RowsIndependent(info, batch->n_wanted, batch->wanted);
+    for (int k = 0; k < batch->n_wanted; k++)
+        if (info->outputs[batch->wanted[k]].kind != MAAS_KIND_TENSOR)
+            batch->joinable = false;
+    for (int i = 0; i < info->n_inputs; i++) {
+        if (info->inputs[i].optional)
+            continue;
+        if (!TakesBatch(&info->inputs[i]))
+            batch->joinable = false;
+        batch->only = i;
+        required++;
+    }
+    if (required == 0)
+        batch->joinable = false;
+    if (required != 1)
+        batch->only = -1;
+    if (batch->joinable && batch->only >= 0) {
+        const MaasPort *port = &info->inputs[batch->only];
+
+        batch->type = port->type;
+        batch->rank = port->rank;
+        memcpy(batch->dims, port->dims, sizeof(port->dims[0]) * port->rank);
+    }
+    batch->known = true;
+}
+
+bool BatchReady(Batch *batch)
+{
+    const ModelRef *ref;
+    Prepared *prepared;
+
+    if (batch->content && VARSIZE_ANY_EXHDR(DatumGetPointer(batch->model)) != MODEL_SHA256_BYTES)
+        return false; /* a call of its own says so */
+    ref = Find(batch);
+    if (!batch->known || !SameVersion(&batch->ref, ref)) {
+        prepared = PreparedGet(ref);
+        Learn(batch, ref, prepared->info);
+    }
+    StatementNow(batch->flinfo, &batch->at);
+    return batch->joinable;
+}
+
+/* ---- groups ---- */
+
+static bool SameShape(const BatchPart *part, int rank, const int64_t *dims)
+{
+    if (!part->bound || part->rank != rank)
+        return false;
+    for (int d = 1; d < rank; d++)
+        if (part->dims[d] != dims[d])
+            return false;
+    return true;
+}
+
+/* A group without a shape: a new one, or one that is empty; NULL when all are in use. */
+static BatchGroup *FreeGroup(Batch *batch)
+{
+    BatchGroup *group = NULL;
+
+    if (batch->n_groups < BATCH_GROUPS)
+        group = &batch->groups[batch->n_groups++];
+    else
+        for (int g = 0; g < BATCH_GROUPS && !group; g++) {
+            if (batch->groups[g].n == 0) {
+                group = &batch->groups[g];
+                for (int i = 0; i < batch->n_inputs; i++)
+                    if (group->parts[i].data)
+                        pfree(group->parts[i].data);
+                if (group->room)
+                    pfree(group->answers), pfree(group->answered);
+            }
+        }
+    if (group) {
+        memset(group, 0, sizeof(*group));
+        group->parts = MemoryContextAllocZero(batch->context, sizeof(BatchPart) * batch->n_inputs);
+    }
+    return group;
+}
+
+/* Gives a part the shape of an example; dims[0] is 1. */
+static void ShapePart(BatchPart *part, MaasType type, int rank, const int64_t *dims)
+{
+    part->bound = true;
+    part->type = type;
+    part->rank = rank;
+    part->bytes = maas_type_size(type);
+    for (int d = 0; d < rank; d++) {
+        part->dims[d] = dims[d];
+        part->bytes *= dims[d];
+    }
+}
+
+/* Makes room for one more example. */
+static void Reserve(Batch *batch, BatchGroup *group)
+{
+    MemoryContext old;
+    int room = Max(group->room * 2, 1);
+
+    if (group->n < group->room)
+        return;
+    old = MemoryContextSwitchTo(batch->context);
+    for (int i = 0; i < batch->n_inputs; i++) {
+        BatchPart *part = &group->parts[i];
+        char *data;
+
+        if (!part->bound)
+            continue;
+        /* Aligned as the engine likes it: the block is moved by hand. */
+        data = MemoryContextAllocHuge(batch->context, Max(part->bytes * room, 1));
+        if (part->data) {
+            memcpy(data, part->data, part->bytes * group->n);
+            pfree(part->data);
+        }
+        part->data = data;
+    }
+    if (group->room == 0) {
+        group->answers = palloc(sizeof(Datum) * room);
+        group->answered = palloc(sizeof(bool) * room);
+    } else {
+        group->answers = repalloc(group->answers, sizeof(Datum) * room);
+        group->answered = repalloc(group->answered, sizeof(bool) * room);
+    }
+    group->room = room;
+    MemoryContextSwitchTo(old);
+}
+
+static void PlaceOf(const Batch *batch, const BatchGroup *group, BatchPlace *place)
+{
+    place->group = group - batch->groups;
+    place->index = group->n;
+}
+
+/* ---- arrays and tensors of numbers ---- */
+
+/* The group of the only input for examples of this shape; NULL: the example has to be a call of its own.  dims are
+ * those that were given. */
+static BatchGroup *GroupFor(Batch *batch, int rank, const int64_t *dims)
+{
+    bool single = rank == batch->rank - 1;
+    int64_t full[MAAS_MAX_RANK];
+    BatchGroup *group;
+
+    if (!single && (rank != batch->rank || dims[0] != 1))
+        return NULL;
+    full[0] = 1;
+    for (int d = 1; d < batch->rank; d++) {
+        full[d] = dims[single ? d - 1 : d];
+        if (batch->dims[d] >= 0 && batch->dims[d] != full[d])
+            return NULL;
+    }
+    for (int g = 0; g < batch->n_groups; g++) {
+        group = &batch->groups[g];
+        if (group->single == single && SameShape(&group->parts[batch->only], batch->rank, full))
+            return group;
+    }
+    group = FreeGroup(batch);
+    if (group) {
+        group->single = single;
+        ShapePart(&group->parts[batch->only], batch->type, batch->rank, full);
+    }
+    return group;
+}
+
+/* Copies elements that every value of the one type leaves whole; false for other pairs of types and for a double
+ * that is too large for a float. */
+static bool CopyNumbers(MaasType to, void *out, MaasType from, const void *in, size_t n)
+{
+    if (to == from && to != MAAS_STRING) {
+        memcpy(out, in, n * maas_type_size(to));
+        return true;
+    }
+    if (to == MAAS_FLOAT && from == MAAS_DOUBLE) {
+        for (size_t k = 0; k < n; k++) {
+            float number = (float)((const double *)in)[k];
+
+            if (isinf(number) && !isinf(((const double *)in)[k]))
+                return false;
+            ((float *)out)[k] = number;
+        }
+        return true;
+    }
+    if (to == MAAS_FLOAT && from == MAAS_INT32) {
+        for (size_t k = 0; k < n; k++)
+            ((float *)out)[k] = (float)((const int32 *)in)[k];
+        return true;
+    }
+    if (to == MAAS_DOUBLE && from == MAAS_FLOAT) {
+        for (size_t k = 0; k < n; k++)
+            ((double *)out)[k] = ((const float *)in)[k];
+        return true;
+    }
+    if (to == MAAS_INT64 && from == MAAS_INT32) {
+        for (size_t k = 0; k < n; k++)
+            ((int64 *)out)[k] = ((const int32 *)in)[k];
+        return true;
+    }
+    return false;
+}
+
+static bool AddNumbers(Batch *batch, MaasType type, int rank, const int64_t *dims, const void *data,
+                       BatchPlace *place)
+{
+    BatchGroup *group = GroupFor(batch, rank, dims);
+    BatchPart *part;
+
+    if (!group)
+        return false;
+    Reserve(batch, group);
+    part = &group->parts[batch->only];
+    if (!CopyNumbers(part->type, part->data + part->bytes * group->n, type, data,
+                     part->bytes / maas_type_size(part->type)))
+        return false;
+    PlaceOf(batch, group, place);
+    group->n++;
+    batch->bytes += part->bytes;
+    return true;
+}
+
+/* The engine's type of an array's elements where both lie alike in memory; 0 for others. */
+static MaasType ElementType(Oid element)
+{
+    switch (element) {
+    case FLOAT4OID:
+        return MAAS_FLOAT;
+    case FLOAT8OID:
+        return MAAS_DOUBLE;
+    case INT4OID:
+        return MAAS_INT32;
+    case INT8OID:
+        return MAAS_INT64;
+    default:
+        return (MaasType)0;
+    }
+}
+
+static bool AddArray(Batch *batch, Datum value, BatchPlace *place)
+{
+    union {
+        char bytes[VARHDRSZ + VARATT_SHORT_MAX];
+        int32 aligned;
+    } room;
+    struct varlena *given = (struct varlena *)DatumGetPointer(value);
+    const ArrayType *array;
+    int64_t dims[MAAS_MAX_RANK];
+    MaasType type;
+
+    if (VARATT_IS_4B_U(given))
+        array = (const ArrayType *)given;
+    else if (VARATT_IS_SHORT(given) && !VARATT_IS_EXTERNAL(given)) {
+        /* The header is one byte: a copy is aligned. */
+        Size length = VARSIZE_SHORT(given) - VARHDRSZ_SHORT;
+
+        memcpy(room.bytes + VARHDRSZ, VARDATA_SHORT(given), length);
+        SET_VARSIZE(room.bytes, length + VARHDRSZ);
+        array = (const ArrayType *)room.bytes;
+    } else
+        array = (const ArrayType *)PG_DETOAST_DATUM(value);
+    type = ElementType(ARR_ELEMTYPE(array));
+    if (!type || ARR_HASNULL(array) || ARR_NDIM(array) == 0 || ARR_NDIM(array) > batch->rank)
+        return false;
+    for (int d = 0; d < ARR_NDIM(array); d++)
+        dims[d] = ARR_DIMS(array)[d];
+    return AddNumbers(batch, type, ARR_NDIM(array), dims, ARR_DATA_PTR(array), place);
+}
+
+static bool AddTensor(Batch *batch, Datum value, BatchPlace *place)
+{
+    MaasTensor view;
+
+    if (!TensorPeek(DatumGetTensor(value), &view))
+        return false;
+    return AddNumbers(batch, view.type, view.rank, view.dims, view.data, place);
+}
+
+/* ---- everything else, bound as a call binds it ---- */
+
+/* Whether all that is bound is one example. */
+static bool OneExample(const Call *call)
+{
+    for (int i = 0; i < call->info->n_inputs; i++) {
+        const MaasValue *value = call->inputs[i];
+
+        if (value &&
+            (call->info->inputs[i].optional || !TakesBatch(&call->info->inputs[i]) || value->tensor.dims[0] != 1))
+            return false;
+    }
+    return true;
+}
+
+static bool SameBound(const Batch *batch, const BatchGroup *group, const Call *call)
+{
+    if (group->single != call->single)
+        return false;
+    for (int i = 0; i < batch->n_inputs; i++) {
+        const BatchPart *part = &group->parts[i];
+        const MaasValue *value = call->inputs[i];
+
+        if (part->bound != (value != NULL))
+            return false;
+        if (value && (part->type != value->tensor.type || !SameShape(part, value->tensor.rank, value->tensor.dims)))
+            return false;
+    }
+    return true;
+}
+
+/* Copies strings with their bytes. */
+static void CopyStrings(Batch *batch, MaasStr *out, const MaasStr *in, size_t n)
+{
+    for (size_t k = 0; k < n; k++) {
+        out[k].length = in[k].length;
+        out[k].data = memcpy(MemoryContextAlloc(batch->values, in[k].length + 1), in[k].data, in[k].length);
+        batch->bytes += in[k].length;
+    }
+}
+
+static bool TakeBound(Batch *batch, const Call *call, BatchPlace *place)
+{
+    BatchGroup *group = NULL;
+
+    if (!OneExample(call))
+        return false;
+    for (int g = 0; g < batch->n_groups && !group; g++)
+        if (SameBound(batch, &batch->groups[g], call))
+            group = &batch->groups[g];
+    if (!group) {
+        group = FreeGroup(batch);
+        if (!group)
+            return false;
+        group->single = call->single;
+        for (int i = 0; i < batch->n_inputs; i++)
+            if (call->inputs[i])
+                ShapePart(&group->parts[i], call->inputs[i]->tensor.type, call->inputs[i]->tensor.rank,
+                          call->inputs[i]->tensor.dims);
+    }
+    Reserve(batch, group);
+    for (int i = 0; i < batch->n_inputs; i++) {
+        BatchPart *part = &group->parts[i];
+        char *out = part->data + part->bytes * group->n;
+
+        if (!part->bound)
+            continue;
+        if (part->type == MAAS_STRING)
+            CopyStrings(batch, (MaasStr *)out, MAAS_STRS(&call->inputs[i]->tensor), part->bytes / sizeof(MaasStr));
+        else if (part->bytes)
+            memcpy(out, call->inputs[i]->tensor.data, part->bytes);
+        batch->bytes += part->bytes;
+    }
+    PlaceOf(batch, group, place);
+    group->n++;
+    return true;
+}
+
+static void Bind(const Batch *batch, Call *call, Datum value)
+{
+    MaasTensor view;
+
+    switch (batch->input) {
+    case BATCH_TENSOR:
+        TensorView(DatumGetTensor(value), &view);
+        BindTensor(call, &view);
+        break;
+    case BATCH_ARRAY:
+        BindArray(call, DatumGetArrayTypeP(value));
+        break;
+    case BATCH_TEXT:
+        BindText(call, DatumGetTextPP(value));
+        break;
+    case BATCH_ROW:
+        BindRow(call, DatumGetHeapTupleHeader(value));
+        break;
+    case BATCH_JSON:
+        BindJson(call, value);
+        break;
+    }
+}
+
+static bool AddBound(Batch *batch, Datum value, BatchPlace *place)
+{
+    MemoryContext old = CurrentMemoryContext;
+    volatile bool taken = false;
+
+    PG_TRY();
+    {
+        Call call;
+
+        CallBeginRef(&call, Find(batch));
+        if (SameVersion(call.ref, &batch->ref)) {
+            Bind(batch, &call, value);
+            taken = TakeBound(batch, &call, place);
+        }
+        CallEnd(&call);
+    }
+    PG_CATCH();
+    {
+        MemoryContextSwitchTo(old);
+        if (!BatchMayWait())
+            PG_RE_THROW();
+        FlushErrorState();
+        taken = false;
+    }
+    PG_END_TRY();
+    return taken;
+}
+
+bool BatchAdd(Batch *batch, Datum value, BatchPlace *place)
+{
+    if (batch->only >= 0 && batch->input == BATCH_ARRAY && AddArray(batch, value, place))
+        return true;
+    if (batch->only >= 0 && batch->input == BATCH_TENSOR && AddTensor(batch, value, place))
+        return true;
+    return AddBound(batch, value, place);
+}
+
+/* ---- running ---- */
+
+/* Wraps the examples from `from` as the inputs of a call; false when the model is no longer the same. */
+static bool WrapExamples(Batch *batch, const BatchGroup *group, Call *call, int from, int n)
+{
+    MaasError err;
+
+    CallBeginRef(call, Find(batch));
+    if (!SameVersion(call->ref, &batch->ref))
+        return false;
+    for (int i = 0; i < batch->n_inputs; i++) {
+        const BatchPart *part = &group->parts[i];
+        int64_t dims[MAAS_MAX_RANK];
+
+        if (!part->bound)
+            continue;
+        memcpy(dims, part->dims, sizeof(dims));
+        dims[0] = n;
+        CALL_CHECK(call,
+                   maas_value_wrap(&call->mem, part->type, part->rank, dims, part->data + part->bytes * from,
+                                   &call->inputs[i], &err),
+                   &err);
+    }
+    return true;
+}
+
+/* Cuts the results under the net: an answer that cannot be made is left to its row. */
+static bool TakeSafely(Batch *batch, BatchGroup *group, Call *call, int from, int n)
+{
+    MemoryContext old = MemoryContextSwitchTo(batch->values);
+    volatile bool done = false;
+
+    PG_TRY();
+    {
+        done = BatchTake(batch, group, call, from, n);
+    }
+    PG_CATCH();
+    {
+        MemoryContextSwitchTo(old);
+        if (!BatchMayWait())
+            PG_RE_THROW();
+        FlushErrorState();
+    }
+    PG_END_TRY();
+    MemoryContextSwitchTo(old);
+    return done;
+}
+
+/* Runs n examples; those that fail stay without an answer. */
+static void RunExamples(Batch *batch, BatchGroup *group, int from, int n)
+{
+    MaasStatus status = MAAS_OK;
+    MaasError err;
+    Call call;
+    bool same = WrapExamples(batch, group, &call, from, n);
+    size_t peak;
+
+    if (same) {
+        instr_time start, end;
+
+        if (batch->timing)
+            INSTR_TIME_SET_CURRENT(start);
+        status = CallTry(&call, batch->n_wanted, batch->wanted, &err);
+        if (batch->timing) {
+            INSTR_TIME_SET_CURRENT(end);
+            INSTR_TIME_SUBTRACT(end, start);
+            batch->time += INSTR_TIME_GET_DOUBLE(end);
+        }
+        batch->runs++;
+        if (status == MAAS_OK && TakeSafely(batch, group, &call, from, n))
+            memset(group->answered + from, true, n);
+    }
+    peak = call.mem.peak;
+    CallEnd(&call);
+    if ((status == MAAS_ERR_MEMORY || status == MAAS_ERR_LIMIT) && n > 1) {
+        batch->most = Max(n / 2, 1);
+        RunExamples(batch, group, from, n / 2);
+        RunExamples(batch, group, from + n / 2, n - n / 2);
+    } else if (batch->budget && peak > batch->budget)
+        batch->most = Max((int)(n * (double)batch->budget / peak), 1);
+}
+
+void BatchRun(Batch *batch)
+{
+    for (int g = 0; g < batch->n_groups; g++) {
+        BatchGroup *group = &batch->groups[g];
+
+        if (group->n == 0)
+            continue;
+        memset(group->answered, false, group->n);
+        for (int from = 0; from < group->n;) {
+            int n = Min(group->n - from, batch->most);
+
+            RunExamples(batch, group, from, n);
+            from += n;
+        }
+    }
+}
+
+Datum BatchAnswer(Batch *batch, BatchPlace place)
+{
+    BatchGroup *group = &batch->groups[place.group];
+    MemoryContext old;
+    Datum answer = (Datum)0;
+    Call call;
+
+    if (!StatementStill(&batch->at)) {
+        /* Another pass of the executor, or another role: the right is asked for again. */
+        if (!SameVersion(Find(batch), &batch->ref))
+            memset(group->answered, false, group->n);
+        StatementNow(batch->flinfo, &batch->at);
+    }
+    if (group->answered[place.index])
+        return group->answers[place.index];
+    if (!WrapExamples(batch, group, &call, place.index, 1))
+        elog(ERROR, "model \"%s\" became another while the query ran", call.ref->name);
+    call.single = group->single;
+    old = MemoryContextSwitchTo(batch->values);
+    switch (batch->answer) {
+    case BATCH_TO_TENSOR:
+        answer = AnswerTensor(&call, batch->output);
+        break;
+    case BATCH_TO_LABEL:
+        answer = AnswerLabel(&call);
+        break;
+    case BATCH_TO_SCORE:
+        answer = AnswerScore(&call);
+        break;
+    case BATCH_TO_JSON:
+        answer = AnswerJson(&call);
+        break;
+    }
+    MemoryContextSwitchTo(old);
+    CallEnd(&call);
+    return answer;
+}

@@ -1,0 +1,109 @@
+/*
+ * batch.h - examples that are gathered and run together, each to get the answer that a call of its own would give.
+ *
+ *     BatchBegin(batch);
+ *     if (BatchReady(batch))                         looks up as the caller; false: the model's rows depend on each
+ * other for each row: BatchAdd(batch, value, &place);           false: it has to be a call of its own
+ *     BatchRun(batch);
+ *     for each row that was added: BatchAnswer(batch, place)
+ *
+ * An example that fails does so in BatchAnswer: when the run of all failed, the rows run one by one there.
+ */
+#ifndef MAAS_PG_RUN_BATCH_H
+#define MAAS_PG_RUN_BATCH_H
+
+#include "portability/instr_time.h"
+
+#include "call.h"
+
+/* What the SQL function takes and returns. */
+typedef enum BatchInput { BATCH_TENSOR, BATCH_ARRAY, BATCH_TEXT, BATCH_ROW, BATCH_JSON } BatchInput;
+typedef enum BatchAnswerKind { BATCH_TO_TENSOR, BATCH_TO_LABEL, BATCH_TO_SCORE, BATCH_TO_JSON } BatchAnswerKind;
+
+/* One input of all examples of a group, one below the other. */
+typedef struct BatchPart {
+    bool bound;
+    MaasType type;
+    int rank;
+    int64_t dims[MAAS_MAX_RANK]; /* of one example: dims[0] is 1 */
+    size_t bytes;                /* of one example */
+    char *data;                  /* (examples, ...) */
+} BatchPart;
+
+/* Examples of the same shapes. */
+typedef struct BatchGroup {
+    bool single; /* see Call */
+    int n, room;
+    BatchPart *parts; /* one for each input of the model */
+    Datum *answers;   /* room entries */
+    bool *answered;
+} BatchGroup;
+
+#define BATCH_GROUPS 16
+
+/* Where an example stands. */
+typedef struct BatchPlace {
+    int16 group;
+    int32 index;
+} BatchPlace;
+
+typedef struct Batch {
+    BatchInput input;
+    BatchAnswerKind answer;
+    bool content; /* the model is named by its hash */
+    const FmgrInfo *flinfo;
+    Datum model;           /* the name or the hash */
+    const text *output;    /* or NULL */
+    MemoryContext context; /* for as long as the batch: groups and their buffers */
+    MemoryContext values;  /* of one filling: strings, answers */
+
+    /* What was learnt from the model, good while its version stays the same. */
+    bool known, joinable;
+    ModelRef ref;       /* the numbers only */
+    int n_inputs, only; /* only: the one input that a tensor or an array goes to, or -1 */
+    MaasType type;      /* of that input, and its shape */
+    int rank;
+    int64_t dims[MAAS_MAX_RANK];
+    int n_wanted, *wanted;
+
+    Statement at; /* when the right was last asked for */
+    int n_groups;
+    BatchGroup groups[BATCH_GROUPS];
+    size_t bytes;  /* that the examples take */
+    int most;      /* examples that may run at once */
+    size_t budget; /* bytes that a run should not exceed */
+
+    bool timing;
+    double time; /* seconds in the engine */
+    int64 runs;
+} Batch;
+
+Batch *BatchNew(MemoryContext context, BatchInput input, BatchAnswerKind answer, bool content,
+                const FmgrInfo *flinfo);
+
+/* Forgets all examples. */
+void BatchBegin(Batch *batch);
+
+/* Finds the model as the caller; throws what a single call would.  False: each example has to be a call of its own.
+ */
+bool BatchReady(Batch *batch);
+
+/* Takes an example, which is copied; false when it has to be a call of its own.  Never throws on account of the
+ * value.  Works in the current memory context, which the caller empties. */
+bool BatchAdd(Batch *batch, Datum value, BatchPlace *place);
+
+/* Runs all examples. */
+void BatchRun(Batch *batch);
+
+/* The answer to an example; throws what a single call would.  Valid until BatchBegin. */
+Datum BatchAnswer(Batch *batch, BatchPlace place);
+
+/* ---- between the files of the batch ---- */
+
+/* Cuts the results of n examples, the first of which is `from`; false when the results do not come apart. */
+bool BatchTake(Batch *batch, BatchGroup *group, Call *call, int from, int n);
+
+/* An error that was caught may be put aside: it does not end the query. */
+bool BatchMayWait(void);
+
+#endif
