@@ -53,4 +53,13 @@
 #define COMPAT_EXECUTE_ONCE_ARGUMENT
 #endif
 
+/* From 18 on what prints a line of EXPLAIN has a header of its own. */
+#if PG_VERSION_NUM >= 180000
+#define COMPAT_EXPLAIN_HEADER "commands/explain_format.h"
+#define COMPAT_EXPLAIN_STATE_HEADER "commands/explain_state.h"
+#else
+#define COMPAT_EXPLAIN_HEADER "commands/explain.h"
+#define COMPAT_EXPLAIN_STATE_HEADER "commands/explain.h"
+#endif
+
 #endif

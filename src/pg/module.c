@@ -14,6 +14,7 @@
 #include "cache/session.h"
 #include "catalog/folding.h"
 #include "catalog/statement.h"
+#include "exec/exec.h"
 
 PG_MODULE_MAGIC;
 
@@ -33,6 +34,7 @@ void _PG_init(void)
                             "Models that were used least recently are released first; the newest one stays.",
                             &SettingCacheSize, 1024, 0, PG_INT32_MAX / 2, PGC_USERSET, GUC_UNIT_MB, NULL, NULL,
                             NULL);
+    ExecInit();
     MarkGUCPrefixReserved("maas");
     StatementInit();
     FoldingInit();
