@@ -148,4 +148,8 @@ MaasStatus maas_inputs_from_json(const char *json, size_t length, const MaasMode
 /* One line: version, CPU level in use, OpenBLAS's version and core or why it could not be opened. */
 const char *maas_engine_version(void);
 
+/* ---- training and metrics ---- */
+
+#include "learn/learn.h" /* IWYU pragma: export */
+
 #endif

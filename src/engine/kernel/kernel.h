@@ -13,6 +13,7 @@
 #include "axis.h"
 #include "elementwise.h"
 #include "linear.h"
+#include "optimize.h"
 #include "window.h"
 #include "tree.h"
 
