@@ -42,10 +42,19 @@ LEVEL_avx512 = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma -mf
 KERNEL_ONCE = src/engine/kernel/dispatch.c src/engine/kernel/blas.c
 ENGINE_SRC = $(filter-out src/engine/kernel/%,$(wildcard src/engine/*.c src/engine/*/*.c)) $(KERNEL_ONCE)
 KERNEL_SRC = $(filter-out $(KERNEL_ONCE),$(wildcard src/engine/kernel/*.c))
-ENGINE_OBJ = $(ENGINE_SRC:%.c=$(BUILD)/%.o) \
+ENGINE_OBJ = $(ENGINE_SRC:%.c=$(BUILD)/%.o) $(BUILD)/engine_id.o \
 	$(foreach level,$(KERNEL_LEVELS),$(KERNEL_SRC:%.c=$(BUILD)/%.$(level).o))
 ENGINE_LIB = $(BUILD)/libmaas_engine.a
 ENGINE_LIBS = $(ENGINE_LIB) -lm -lpthread -ldl
+
+# The name of this build: an image that another build wrote is not opened.
+ENGINE_ALL = $(sort $(wildcard src/engine/*.[ch] src/engine/*/*.[ch] src/engine/*/*.def src/engine/*/*.inc))
+$(BUILD)/engine_id.c: $(ENGINE_ALL) mk/engine.mk
+	@mkdir -p $(@D)
+	@printf 'extern const char maas_engine_id[];\nconst char maas_engine_id[] = "%s";\n' \
+		"$$(cat $(ENGINE_ALL) | sha256sum | cut -c1-16)" >$@
+$(BUILD)/engine_id.o: $(BUILD)/engine_id.c
+	$(ENGINE_CC) $(ENGINE_CFLAGS) -c $< -o $@
 
 $(ENGINE_LIB): $(ENGINE_OBJ)
 	@rm -f $@

@@ -80,6 +80,28 @@ typedef struct MaasModelInfo {
 
 const MaasModelInfo *maas_model_info(const MaasModel *model);
 
+/* ---- images: a prepared model as one position-independent block of bytes, see format/image.h ---- */
+
+/* Where the bytes of an image go, in order. */
+typedef struct MaasSink {
+    MaasStatus (*put)(void *ctx, const void *bytes, size_t n, MaasError *err);
+    void *ctx;
+} MaasSink;
+
+/* What an image depends on besides its model, the build of the engine and the CPU level: letters, digits and "-".
+ * Valid until the next call in this thread. */
+const char *maas_image_key(void);
+
+/* options->mem: for the time of the call. */
+MaasStatus maas_model_write_image(const MaasModel *model, const MaasRunOptions *options, const MaasSink *sink,
+                                  MaasError *err);
+
+/* Makes a model from an image, which stays in use until the model is freed, and is only read: it may be a mapping
+ * that many processes share.  bytes: 64-byte aligned.  An image of another build, or one that is cut off or damaged
+ * in what stands before the weights, is refused with MAAS_ERR_FORMAT. */
+MaasStatus maas_model_open_image(const void *bytes, size_t n_bytes, const MaasRunOptions *options, MaasModel **out,
+                                 MaasError *err);
+
 /* ---- running ---- */
 
 /* Runs the model.  inputs: one for each input of the model, NULL for one that has a default; checked against

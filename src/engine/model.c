@@ -35,8 +35,10 @@ void maas_model_free(MaasModel *model)
         return;
     for (int i = 0; i < model->n_plans; i++)
         maas_plan_free(model->plans[i]);
-    free_states(model);
-    maas_onnx_release(&model->onnx);
+    if (!model->image) {
+        free_states(model);
+        maas_onnx_release(&model->onnx);
+    }
     maas_arena_free(&model->arena);
     maas_free(model->mem, model);
 }

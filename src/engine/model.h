@@ -13,6 +13,7 @@
 struct MaasModel {
     MaasMem *mem;
     MaasArena arena;
+    bool image; /* opened from an image: constants and states lie there, and everything else in the arena */
     MaasOnnxModel onnx;
     MaasModelInfo info;
     int n_ports_out; /* info.n_outputs, and one more for scores that the model gives as a map only */

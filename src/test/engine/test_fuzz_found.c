@@ -7,6 +7,7 @@
 
 #include "onnx_build.h"
 
+int fuzz_image_open(const uint8_t *data, size_t size);
 int fuzz_json(const uint8_t *data, size_t size);
 int fuzz_onnx_load(const uint8_t *data, size_t size);
 int fuzz_onnx_value(const uint8_t *data, size_t size);
@@ -38,6 +39,7 @@ static void replay(const char *target, int (*run)(const uint8_t *data, size_t si
 
 TEST(fuzz_found)
 {
+    replay("image_open", fuzz_image_open);
     replay("json", fuzz_json);
     replay("onnx_load", fuzz_onnx_load);
     replay("onnx_value", fuzz_onnx_value);

@@ -45,8 +45,12 @@ def json():
     return [bytes([what]) + text for what in range(15) for text in texts]
 
 
+def image_open():
+    return [bytes([model, 0, place, value]) for model in range(6) for place in (0, 3) for value in (0, 255)]
+
+
 def main():
-    for target in (tensor_text, tensor_pack, json):
+    for target in (tensor_text, tensor_pack, json, image_open):
         folder = os.path.join(sys.argv[1], target.__name__)
         os.makedirs(folder, exist_ok=True)
         for number, seed in enumerate(target()):

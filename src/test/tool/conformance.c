@@ -25,7 +25,8 @@
  *     --by-op            at the end, failures counted by operator
  *     --verbose          each case's name before it runs
  *
- * Also checked for each case: all memory is given back.
+ * Also checked for each case: it passes again when the model is opened from its image (format/image.h), and all
+ * memory is given back.
  */
 #include <dirent.h>
 #include <fnmatch.h>
@@ -185,6 +186,7 @@ static bool run_case(Case *c, const Bytes *model, bool *used)
     ok = case_run(c);
     if (ok && g.sample)
         print_sample(c, used);
+    ok = ok && case_image(c);
     maas_model_free(c->model);
     if (ok && c->mem->used != 0)
         return differs(&c->judge, "%zu bytes are not given back", c->mem->used);

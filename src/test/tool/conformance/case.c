@@ -1,11 +1,12 @@
 /*
- * case.c - reads a case's data sets, runs its model on them, and runs it again while memory runs out.
+ * case.c - reads a case's data sets, runs its model on them, from an image too, and again while memory runs out.
  *
  * Values of the data sets live in c->data, everything of the engine in c->mem.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "case.h"
@@ -166,6 +167,47 @@ bool case_run(Case *c)
             return false;
     }
     return set > 0 || differs(&c->judge, "there is no data set");
+}
+
+/* ---- from an image ---- */
+
+static MaasStatus put_bytes(void *ctx, const void *bytes, size_t n, MaasError *err)
+{
+    Bytes *all = ctx;
+
+    (void)err;
+    if (all->data != NULL)
+        memcpy(all->data + all->size, bytes, n);
+    all->size += n;
+    return MAAS_OK;
+}
+
+bool case_image(Case *c)
+{
+    MaasRunOptions options = {.mem = c->mem, .stop = c->stop, .threads = 1};
+    Bytes image = {0};
+    MaasSink sink = {put_bytes, &image};
+    MaasModel *loaded = c->model;
+    MaasError err;
+    bool ok;
+
+    if (maas_model_write_image(loaded, &options, &sink, &err) != MAAS_OK)
+        return differs(&c->judge, "image: %s", err.message);
+    size_t size = image.size;
+    image.data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    image.size = 0;
+    if (image.data == MAP_FAILED || maas_model_write_image(loaded, &options, &sink, &err) != MAAS_OK ||
+        image.size != size || mprotect(image.data, size, PROT_READ) != 0)
+        return differs(&c->judge, "image: it cannot be written twice");
+    if (maas_model_open_image(image.data, size, &options, &c->model, &err) != MAAS_OK)
+        ok = differs(&c->judge, "image: %s", err.message);
+    else {
+        ok = case_run(c);
+        maas_model_free(c->model);
+    }
+    c->model = loaded;
+    munmap(image.data, size);
+    return ok;
 }
 
 /* ---- memory that runs out ---- */

@@ -29,6 +29,8 @@ bool read_file(const char *path, Bytes *out);
 void case_tolerance(Case *c);
 /* Runs c->model on all data sets of the case and compares. */
 bool case_run(Case *c);
+/* Runs c->model from its image, in memory that cannot be written, on all data sets. */
+bool case_image(Case *c);
 /* Loads and runs the case with each single allocation failing in turn. */
 bool case_memory(Case *c, const Bytes *model);
 /* Compares the case's rows one by one and in pieces with the whole, where the engine calls them independent;
