@@ -1,6 +1,7 @@
-# make bench            both of the following
+# make bench            all of the following
 # make bench-engine     our engine beside onnxruntime, one thread and then all cores; BENCH="--only mlp --rounds 3"
 # make bench-sql        a table scored in the database, beside what a user would do instead; BENCH_SQL="--rows 100000"
+# make bench-cache      one copy of the weights: what 50 connections take, and the first prediction of each
 # onnxruntime and psycopg2 come from PyPI into build/bench/venv and are needed for nothing else.  bench-sql compares with
 # PL/Python where postgresql-plpython3 is installed.
 
@@ -16,8 +17,8 @@ $(BENCH_PYTHON): src/test/bench/requirements.txt
 	$(BENCH_DIR)/venv/bin/pip install -q -r $<
 	@touch $@
 
-.PHONY: bench bench-engine bench-sql
-bench: bench-engine bench-sql
+.PHONY: bench bench-engine bench-sql bench-cache
+bench: bench-engine bench-sql bench-cache
 
 bench-engine: $(BENCH_DIR)/libmaas_bench.so $(BENCH_PYTHON)
 	OPENBLAS_NUM_THREADS=1 $(BENCH_PYTHON) src/test/bench/bench.py $< $(BENCH_DIR)/models $(BENCH)
@@ -25,3 +26,8 @@ bench-engine: $(BENCH_DIR)/libmaas_bench.so $(BENCH_PYTHON)
 bench-sql: stage $(BENCH_PYTHON)
 	tools/server start && eval "$$(tools/server env)" && \
 		$(BENCH_PYTHON) src/test/bench/sql.py $(BENCH_DIR)/models $(BENCH_SQL)
+
+bench-cache: stage $(BENCH_PYTHON)
+	$(BENCH_PYTHON) src/test/bench/models.py $(BENCH_DIR)/models
+	tools/server start && eval "$$(tools/server env)" && \
+		$(BENCH_PYTHON) src/test/bench/cache.py $(BENCH_DIR)/models/encoder-6x384.onnx

@@ -153,6 +153,19 @@ CREATE TRIGGER rights_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON ma
 CREATE TRIGGER rights_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON maas.model_acl
     FOR EACH STATEMENT EXECUTE FUNCTION maas.rights_changed();
 
+-- Also where changes arrive by logical replication.
+ALTER TABLE maas.model ENABLE ALWAYS TRIGGER rights_changed;
+ALTER TABLE maas.model_version ENABLE ALWAYS TRIGGER rights_changed;
+ALTER TABLE maas.model_acl ENABLE ALWAYS TRIGGER rights_changed;
+
+-- ---- prepared models of versions that are gone ----
+
+CREATE FUNCTION maas.version_removed() RETURNS trigger LANGUAGE c AS 'MODULE_PATHNAME', 'maas_version_removed';
+COMMENT ON FUNCTION maas.version_removed() IS 'removes the prepared model that sessions share when its last version is gone';
+CREATE TRIGGER version_removed AFTER DELETE ON maas.model_version
+    FOR EACH ROW EXECUTE FUNCTION maas.version_removed();
+ALTER TABLE maas.model_version ENABLE ALWAYS TRIGGER version_removed;
+
 -- ---- dumps: the tables are the users' data ----
 
 SELECT pg_catalog.pg_extension_config_dump('maas.model', '');

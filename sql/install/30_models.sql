@@ -262,7 +262,20 @@ COMMENT ON COLUMN maas.models.flops IS 'floating-point operations for one exampl
 CREATE VIEW maas.versions AS SELECT * FROM maas.list_versions();
 COMMENT ON VIEW maas.versions IS 'the versions of the models that you may use';
 COMMENT ON COLUMN maas.versions.flops IS 'floating-point operations for one example';
-GRANT SELECT ON maas.models, maas.versions TO PUBLIC;
+
+CREATE FUNCTION maas.images(OUT sha256 bytea, OUT size bigint, OUT shared boolean, OUT mapped boolean,
+        OUT last_used timestamp with time zone) RETURNS SETOF record
+    LANGUAGE c VOLATILE PARALLEL RESTRICTED COST 10000 ROWS 10 AS 'MODULE_PATHNAME', 'maas_images';
+COMMENT ON FUNCTION maas.images() IS 'prepared models by content, of the versions that the caller may use';
+CREATE VIEW maas.cache AS
+    SELECT v.name, v.version, v.sha256, i.size, i.shared, i.mapped, i.last_used
+    FROM maas.list_versions() v JOIN maas.images() i ON i.sha256 OPERATOR(pg_catalog.=) v.sha256;
+COMMENT ON VIEW maas.cache IS 'the versions of the models that you may use which stand prepared in memory';
+COMMENT ON COLUMN maas.cache.size IS 'bytes of the prepared model';
+COMMENT ON COLUMN maas.cache.shared IS 'whether all sessions share it; otherwise it is in the memory of this session';
+COMMENT ON COLUMN maas.cache.mapped IS 'whether this session has it in use';
+COMMENT ON COLUMN maas.cache.last_used IS 'when a session last used it, to about a minute';
+GRANT SELECT ON maas.models, maas.versions, maas.cache TO PUBLIC;
 
 CREATE FUNCTION maas_describe(model text) RETURNS jsonb
     LANGUAGE sql STABLE STRICT PARALLEL SAFE COST 2000

@@ -30,12 +30,13 @@ void _PG_init(void)
                             4096, 0, PG_INT32_MAX / 2, PGC_SUSET, GUC_UNIT_MB, NULL, NULL, NULL);
     DefineCustomIntVariable("maas.threads", "Sets the number of threads that one prediction uses.", NULL,
                             &SettingThreads, 1, 1, 256, PGC_USERSET, 0, NULL, NULL, NULL);
-    DefineCustomIntVariable("maas.cache_size", "Sets the most memory that prepared models may take in a session.",
-                            "Models that were used least recently are released first; the newest one stays.",
-                            &SettingCacheSize, 1024, 0, PG_INT32_MAX / 2, PGC_USERSET, GUC_UNIT_MB, NULL, NULL,
-                            NULL);
+    DefineCustomIntVariable("maas.cache_size", "Sets the size of the prepared models that all sessions share.",
+                            "Those that were used least recently are removed first; the newest one stays. 0: each "
+                            "session prepares its own.",
+                            &SettingCacheSize, 1024, 0, PG_INT32_MAX / 2, PGC_SUSET, GUC_UNIT_MB, NULL, NULL, NULL);
     ExecInit();
     MarkGUCPrefixReserved("maas");
     StatementInit();
     FoldingInit();
+    SessionInit();
 }

@@ -141,6 +141,7 @@ static void code_port(ImageCoder *c, MaasPort *port, int depth)
     code_type(c, &port->key);
     maas_code_int(c, &port->rank, -1, MAAS_MAX_RANK);
     maas_code_bool(c, &port->optional);
+    maas_code_text(c, &port->mixed);
     rank = code_ok(c) && port->rank > 0 ? port->rank : 0;
     int64_t *dims = maas_code_array(c, (void *)(uintptr_t)port->dims, rank + 1, sizeof *dims);
     const char **symbols = maas_code_array(c, (void *)(uintptr_t)port->symbols, rank + 1, sizeof *symbols);
@@ -219,6 +220,7 @@ void maas_code_model_info(ImageCoder *c, MaasModelInfo *info, int n_ports_out)
     CODE(c, info->n_parameters);
     CODE(c, info->n_nodes);
     CODE(c, info->flops);
+    maas_code_bool(c, &info->rows_independent);
     if (code_ok(c) && (!info->producer || !info->graph_name || !info->doc))
         maas_code_fail(c, MAAS_ERR_FORMAT, "a text is missing");
 }

@@ -38,6 +38,7 @@ void CallEnd(Call *call)
 {
     /* Strings of the results may lie outside of the context. */
     maas_results_free(call->results);
+    PreparedRan(call->mem.peak);
     MemoryContextReset(call->context);
 }
 

@@ -105,6 +105,8 @@ static void check_ports(int n, const MaasPort *a, const MaasPort *b)
         CHECK_INT(b[i].optional, a[i].optional);
         CHECK_INT(b[i].key, a[i].key);
         CHECK(!a[i].elem == !b[i].elem);
+        CHECK(!a[i].mixed == !b[i].mixed);
+        CHECK(!a[i].mixed || strcmp(a[i].mixed, b[i].mixed) == 0);
         for (int d = 0; d < a[i].rank; d++) {
             CHECK_INT(b[i].dims[d], a[i].dims[d]);
             CHECK(!a[i].symbols[d] == !b[i].symbols[d]);
@@ -138,6 +140,7 @@ static void check_info(const char *path)
     CHECK_INT(b->n_parameters, a->n_parameters);
     CHECK_INT(b->ir_version, a->ir_version);
     CHECK(b->flops == a->flops);
+    CHECK_INT(b->rows_independent, a->rows_independent);
     CHECK_STR(b->producer, a->producer);
     CHECK_STR(b->graph_name, a->graph_name);
     CHECK_STR(b->doc, a->doc);
