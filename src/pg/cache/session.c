@@ -39,7 +39,8 @@
 #include "session.h"
 
 #define IDLE_MS 10000
-#define TOUCH_MS 60000 /* an image is marked as used no more often than this by one session */
+#define TOUCH_MS 60000                     /* an image is marked as used no more often than this by one session */
+#define STRUCTURE_BYTES ((size_t)32 << 20) /* what a session may add to the models that it maps */
 #define TRIM_BYTES ((size_t)1 << 20)
 #define LOCK_CLASS 0x6d61 /* SQL's own advisory locks have 1 and 2 */
 
@@ -52,6 +53,13 @@ static bool trim_heap;               /* a run of this transaction took much memo
 static List *removed;                /* contents to remove at commit; in TopTransactionContext */
 
 /* ---- the list ---- */
+
+/* Keeps the timer's hands off the list until the transaction ends. */
+static void UseList(void)
+{
+    in_use = 1;
+    pg_compiler_barrier();
+}
 
 static void Release(Prepared *victim)
 {
@@ -68,7 +76,7 @@ static void Release(Prepared *victim)
 
 const Prepared *PreparedPeek(const uint8 *sha256)
 {
-    in_use = 1;
+    UseList();
     for (const Prepared *p = cached; p; p = p->next)
         if (memcmp(p->sha256, sha256, MODEL_SHA256_BYTES) == 0 && !p->gone)
             return p;
@@ -108,17 +116,18 @@ static Prepared *Begin(const uint8 *sha256)
     return p;
 }
 
-/* Makes room for private models: releases until they take no more than the setting, but for `keep`. */
+/* Makes room for `keep`: releases private models, or what this session adds to mapped ones, until the others of its
+ * kind take no more than they may. */
 static void Trim(const Prepared *keep)
 {
-    size_t limit = (size_t)SettingCacheSize * 1024 * 1024;
+    size_t limit = keep->map.bytes ? STRUCTURE_BYTES : (size_t)SettingCacheSize * 1024 * 1024;
 
     for (;;) {
         Prepared *oldest = NULL;
         size_t total = 0;
 
         for (Prepared *p = cached; p; p = p->next) {
-            if (p->map.bytes || p->gone)
+            if ((p->map.bytes || p->gone) != (keep->map.bytes != NULL))
                 continue;
             total += p->mem.used;
             if (p != keep && (!oldest || p->used_at < oldest->used_at))
@@ -138,8 +147,7 @@ static Prepared *Keep(Prepared *p)
     MemoryContextSetParent(p->context, TopMemoryContext);
     p->next = cached;
     cached = p;
-    if (!p->map.bytes)
-        Trim(p);
+    Trim(p);
     return p;
 }
 
@@ -273,7 +281,7 @@ static Prepared *Get(const Source *source)
     LOCKTAG tag;
     uint32 key[2];
 
-    in_use = 1;
+    UseList();
     p = Find(source->sha256);
     if (p)
         return p;
@@ -316,7 +324,7 @@ void PreparedRemoveAtCommit(const uint8 *sha256)
     memcpy(copy, sha256, MODEL_SHA256_BYTES);
     removed = lappend(removed, copy);
     MemoryContextSwitchTo(old);
-    in_use = 1;
+    UseList();
 }
 
 void PreparedRan(size_t bytes)
@@ -356,7 +364,7 @@ static void SessionTransactionEnds(XactEvent event, void *arg)
     if (event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PARALLEL_PRE_COMMIT ||
         event == XACT_EVENT_PRE_PREPARE || (!used && !cached))
         return;
-    in_use = 1;
+    UseList();
     /* A transaction that is prepared may still be rolled back; then the image is made again. */
     if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
         foreach (cell, removed)
@@ -374,6 +382,7 @@ static void SessionTransactionEnds(XactEvent event, void *arg)
     trim_heap = false;
     if (mapped && used)
         WatchIdle();
+    pg_compiler_barrier();
     in_use = 0;
 }
 

@@ -133,8 +133,9 @@ is($server->sql('SELECT name, shared, mapped FROM maas.cache'), 'a|t|f', 'anothe
 is($server->sql('SET ROLE nobody; SELECT count(*) FROM maas.cache; SELECT count(*) FROM maas.images()'), "0\n0", 'a stranger sees nothing');
 is($server->sql("SELECT maas_grant('a', 'friend'); SET ROLE friend; SELECT name FROM maas.cache"), "\na", 'who may predict sees it');
 like($server->sql("SELECT maas_shape('[1]'::tensor); SET ROLE friend; SET maas.cache_size = 1"), qr/permission denied/, 'the size is not for everybody');
-is($server->sql("SET force_parallel_mode = on; SET parallel_setup_cost = 0; " . predict('a')), $a_is, 'in a parallel worker')
-  if $server->sql('SHOW server_version_num') < 160000;
+my $force = $server->sql('SHOW server_version_num') < 160000 ? 'force_parallel_mode' : 'debug_parallel_query';
+is($server->sql("SET $force = on; " . predict('a')), $a_is, 'in a parallel worker');
+is(builds(), 1, 'which maps it, too');
 
 # ---- concurrent builders ----
 
