@@ -12,6 +12,7 @@
 
 /* In the order in which they run; each sees what those before it have left. */
 static MaasPassFn *const passes[] = {
+    maas_fuse_activation,
     maas_fuse_linear,
     NULL,
 };
@@ -267,7 +268,9 @@ MaasStatus maas_pass_replace(MaasPass *p, int k, const char *op, int of, int n_i
                      .n_out = n_out};
 
     if (!node.op)
-        return maas_fail(p->err, MAAS_ERR_INTERNAL, "there is no internal operator %s", op);
+        node.op = maas_op_find("", op);
+    if (!node.op)
+        return maas_fail(p->err, MAAS_ERR_INTERNAL, "there is no operator %s", op);
     node.in = maas_arena_array(graph->arena, (size_t)n_in + 1, sizeof *node.in, p->err);
     node.out = maas_arena_array(graph->arena, (size_t)n_out + 1, sizeof *node.out, p->err);
     node.attrs = default_attrs(graph->arena, node.op, p->err);

@@ -62,10 +62,10 @@ MaasStatus maas_pass_check_stop(MaasPass *p);
 /* Takes node k out of the graph.  What it made must be read by nobody or be made by another node from now on. */
 void maas_pass_kill(MaasPass *p, int k);
 /*
- * Puts an operator of domain "maas" into the place of node k, with defaults for its attributes.  k must come after
- * everything that makes the inputs and before everything that reads the outputs.  Outputs are edges that are there
- * already; whatever else made them must be killed.  The new node bears the name of node `of`, for messages: it can
- * be k or one that was killed.
+ * Puts an operator of domain "maas", else of ai.onnx, into the place of node k, with defaults for its attributes.
+ * k must come after everything that makes the inputs and before everything that reads the outputs.  Outputs are
+ * edges that are there already; whatever else made them must be killed.  The new node bears the name of node `of`,
+ * for messages: it can be k or one that was killed.
  */
 MaasStatus maas_pass_replace(MaasPass *p, int k, const char *op, int of, int n_in, const int *in, int n_out,
                              const int *out, MaasNode **made);
@@ -78,6 +78,7 @@ MaasStatus maas_pass_add_edge(MaasPass *p, const MaasInfo *info, int *edge);
 
 typedef MaasStatus MaasPassFn(MaasPass *p);
 
-MaasPassFn maas_fuse_linear; /* MatMul, Gemm, additions, activations -> Linear */
+MaasPassFn maas_fuse_activation; /* arithmetic -> Gelu, Swish, HardSwish, Mish */
+MaasPassFn maas_fuse_linear;     /* MatMul, Gemm, additions, activations -> Linear */
 
 #endif

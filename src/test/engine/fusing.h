@@ -23,7 +23,7 @@
 void fusing_compares(const char *op);
 
 /*
- * The loaded model must hold `count` nodes of the internal operator `op`, and every output must be the same with
+ * The loaded model must hold `count` nodes of operator `op`, and every output must be the same with
  * and without passes up to rounding: at every CPU level, for several sizes of the free dimensions, on one thread
  * and on three, and with every single allocation failing in turn.
  */
