@@ -15,6 +15,7 @@
 #include <limits.h>
 #include <math.h>
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -45,6 +46,7 @@ void BatchBegin(Batch *batch)
     for (int g = 0; g < batch->n_groups; g++)
         batch->groups[g].n = 0;
     batch->bytes = 0;
+    batch->row_group = -1;
     MemoryContextReset(batch->values);
 }
 
@@ -123,6 +125,9 @@ static void Learn(Batch *batch, const ModelRef *ref, const MaasModelInfo *info)
     ChooseOutputs(batch, &call);
     batch->ref = *ref;
     batch->n_inputs = info->n_inputs;
+    batch->row_group = -1;
+    batch->row_types = MemoryContextAllocZero(batch->context, sizeof(MaasType) * Max(info->n_inputs, 1));
+    batch->row_places = MemoryContextAllocZero(batch->context, sizeof(void *) * Max(info->n_inputs, 1));
     batch->only = -1;
     batch->most = INT_MAX;
     batch->joinable = info->n_inputs > 0 && RowsIndependent(info, batch->n_wanted, batch->wanted);
@@ -529,8 +534,46 @@ static bool AddBound(Batch *batch, Datum value, BatchPlace *place)
     return taken;
 }
 
+/* A row of the type of the last one goes straight into the group of that one: columns are scalars, so the shapes
+ * are the same. */
+static bool AddRow(Batch *batch, HeapTupleHeader row, BatchPlace *place)
+{
+    BatchGroup *group;
+
+    if (batch->row_group < 0 || HeapTupleHeaderGetTypeId(row) != batch->row_type ||
+        HeapTupleHeaderGetTypMod(row) != batch->row_typmod)
+        return false;
+    group = &batch->groups[batch->row_group];
+    Reserve(batch, group);
+    for (int i = 0; i < batch->n_inputs; i++) {
+        const BatchPart *part = &group->parts[i];
+
+        batch->row_types[i] = part->type;
+        batch->row_places[i] = part->bound ? part->data + part->bytes * group->n : NULL;
+    }
+    if (!BindRowInto(&batch->ref, row, batch->row_types, batch->row_places, batch->values))
+        return false;
+    PlaceOf(batch, group, place);
+    group->n++;
+    for (int i = 0; i < batch->n_inputs; i++)
+        batch->bytes += group->parts[i].bytes;
+    return true;
+}
+
 bool BatchAdd(Batch *batch, Datum value, BatchPlace *place)
 {
+    if (batch->input == BATCH_ROW) {
+        HeapTupleHeader row = DatumGetHeapTupleHeader(value);
+
+        if (AddRow(batch, row, place))
+            return true;
+        if (!AddBound(batch, PointerGetDatum(row), place))
+            return false;
+        batch->row_group = place->group;
+        batch->row_type = HeapTupleHeaderGetTypeId(row);
+        batch->row_typmod = HeapTupleHeaderGetTypMod(row);
+        return true;
+    }
     if (batch->only >= 0 && batch->input == BATCH_ARRAY && AddArray(batch, value, place))
         return true;
     if (batch->only >= 0 && batch->input == BATCH_TENSOR && AddTensor(batch, value, place))

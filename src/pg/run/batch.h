@@ -68,6 +68,11 @@ typedef struct Batch {
 
     Statement at; /* when the right was last asked for */
     int n_groups;
+    int row_group; /* of rows like the last one that was bound, or -1 */
+    Oid row_type;
+    int32 row_typmod;
+    MaasType *row_types; /* of all inputs */
+    void **row_places;
     BatchGroup groups[BATCH_GROUPS];
     size_t bytes;  /* that the examples take */
     int most;      /* examples that may run at once */

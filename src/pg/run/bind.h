@@ -17,6 +17,11 @@ void BindArray(Call *call, ArrayType *given);
 void BindText(Call *call, const text *given);
 /* A row: columns to inputs by name, or the numeric columns in order to the only input. */
 void BindRow(Call *call, HeapTupleHeader row);
+/* The same for a further row of a type that was bound before, straight to where its inputs begin, without a call:
+ * for numbers, booleans and texts.  False, with nothing of use written, for what BindRow has to look at.  Strings
+ * are copied to a context. */
+bool BindRowInto(const ModelRef *ref, HeapTupleHeader row, const MaasType *types, void *const *out,
+                 MemoryContext strings);
 /* An object with a member for each input. */
 void BindJson(Call *call, Datum jsonb);
 

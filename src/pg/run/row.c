@@ -17,6 +17,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -48,9 +49,15 @@ typedef struct RowPlan {
     ColumnKind *kinds;
     Oid *types;          /* of each: the type below domains */
     const char **places; /* of each, for messages */
+    bool scalar;         /* every column that is used is a plain scalar, see IsPlainScalar */
+    Datum *values;       /* room for a row */
+    bool *nulls;
 } RowPlan;
 
-static RowPlan last_plan;
+/* The last ones: a query may ask several models about its rows. */
+#define ROW_PLANS 8
+static RowPlan plans[ROW_PLANS];
+static int next_plan;
 
 /* ---- columns ---- */
 
@@ -253,28 +260,57 @@ static void MakePlan(const Call *call, TupleDesc desc, RowPlan *plan)
     PlanPacked(call, desc, plan);
 }
 
+/* A number of the machine, a boolean, or a text that is the engine's as it stands: reading one never throws. */
+static bool IsPlainScalar(ColumnKind kind, Oid type)
+{
+    if (kind == COLUMN_TEXT)
+        return GetDatabaseEncoding() == PG_UTF8 && (type == TEXTOID || type == VARCHAROID || type == BPCHAROID);
+    return kind == COLUMN_BOOL || (kind == COLUMN_NUMBER && type != NUMERICOID);
+}
+
+/* The plan of a model for rows of a type, or NULL. */
+static const RowPlan *FindPlan(const uint8 *sha256, const char *model, uint64 row_type)
+{
+    for (int i = 0; i < ROW_PLANS; i++) {
+        const RowPlan *plan = &plans[i];
+
+        if (plan->context && plan->row_type == row_type && memcmp(plan->sha256, sha256, MODEL_SHA256_BYTES) == 0 &&
+            (!model || strcmp(plan->model, model) == 0))
+            return plan;
+    }
+    return NULL;
+}
+
 static const RowPlan *GetPlan(const Call *call, Oid type, int32 typmod)
 {
     uint64 row_type = assign_record_type_identifier(type, typmod);
+    const RowPlan *known = FindPlan(call->ref->sha256, call->ref->name, row_type);
     RowPlan plan = {0};
+    RowPlan *place;
     MemoryContext old;
 
-    if (last_plan.context && last_plan.row_type == row_type &&
-        memcmp(last_plan.sha256, call->ref->sha256, MODEL_SHA256_BYTES) == 0 &&
-        strcmp(last_plan.model, call->ref->name) == 0)
-        return &last_plan;
+    if (known)
+        return known;
     plan.row_type = row_type;
     memcpy(plan.sha256, call->ref->sha256, MODEL_SHA256_BYTES);
     plan.context = AllocSetContextCreate(CurrentMemoryContext, "maas row plan", ALLOCSET_SMALL_SIZES);
     old = MemoryContextSwitchTo(plan.context);
     plan.desc = lookup_rowtype_tupdesc_copy(type, typmod);
+    plan.values = palloc(sizeof(Datum) * Max(plan.desc->natts, 1));
+    plan.nulls = palloc(sizeof(bool) * Max(plan.desc->natts, 1));
     MakePlan(call, plan.desc, &plan);
+    plan.scalar = true;
+    for (int k = 0; k < plan.n_columns; k++)
+        if (plan.columns[k] >= 0 && !IsPlainScalar(plan.kinds[k], plan.types[k]))
+            plan.scalar = false;
     MemoryContextSwitchTo(old);
-    if (last_plan.context)
-        MemoryContextDelete(last_plan.context);
+    place = &plans[next_plan];
+    next_plan = (next_plan + 1) % ROW_PLANS;
+    if (place->context)
+        MemoryContextDelete(place->context);
     MemoryContextSetParent(plan.context, TopMemoryContext);
-    last_plan = plan;
-    return &last_plan;
+    *place = plan;
+    return place;
 }
 
 /* ---- values ---- */
@@ -453,20 +489,93 @@ static void BindPacked(Call *call, const RowPlan *plan, const Datum *values, con
     BindInput(call, plan->input, &view, BindPlace(call, plan->input));
 }
 
+static void Deform(const RowPlan *plan, HeapTupleHeader row)
+{
+    HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(row), .t_data = row};
+
+    ItemPointerSetInvalid(&tuple.t_self);
+    heap_deform_tuple(&tuple, plan->desc, plan->values, plan->nulls);
+}
+
 void BindRow(Call *call, HeapTupleHeader row)
 {
     const RowPlan *plan = GetPlan(call, HeapTupleHeaderGetTypeId(row), HeapTupleHeaderGetTypMod(row));
-    TupleDesc desc = plan->desc;
-    HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(row), .t_data = row};
-    Datum *values = palloc(sizeof(Datum) * Max(desc->natts, 1));
-    bool *nulls = palloc(sizeof(bool) * Max(desc->natts, 1));
 
-    ItemPointerSetInvalid(&tuple.t_self);
-    heap_deform_tuple(&tuple, desc, values, nulls);
+    Deform(plan, row);
     if (plan->packed)
-        BindPacked(call, plan, values, nulls);
+        BindPacked(call, plan, plan->values, plan->nulls);
     else
         for (int i = 0; i < plan->n_columns; i++)
             if (plan->columns[i] >= 0)
-                BindColumn(call, i, plan, values[plan->columns[i]], nulls[plan->columns[i]]);
+                BindColumn(call, i, plan, plan->values[plan->columns[i]], plan->nulls[plan->columns[i]]);
+}
+
+/* ---- without a call ---- */
+
+/* Writes a value as an element of the input's type; false unless that is plain. */
+static bool WriteElement(const RowPlan *plan, int slot, Datum value, MaasType wanted, void *out,
+                         MemoryContext strings)
+{
+    Scalar scalar;
+    MaasType type = ReadScalar(plan, slot, value, wanted, &scalar);
+
+    if (wanted == MAAS_STRING && type == MAAS_STRING) {
+        char *copy = MemoryContextAlloc(strings, scalar.string.length + 1);
+
+        memcpy(copy, scalar.string.data, scalar.string.length);
+        ((MaasStr *)out)->data = copy;
+        ((MaasStr *)out)->length = scalar.string.length;
+        return true;
+    }
+    if (wanted == MAAS_BOOL && type == MAAS_BOOL) {
+        *(uint8_t *)out = scalar.boolean;
+        return true;
+    }
+    if (wanted == MAAS_INT64 && type == MAAS_INT64) {
+        *(int64_t *)out = scalar.integer;
+        return true;
+    }
+    if ((wanted == MAAS_FLOAT || wanted == MAAS_DOUBLE) && (type == MAAS_INT64 || type == MAAS_DOUBLE)) {
+        double number = type == MAAS_INT64 ? (double)scalar.integer : scalar.real;
+
+        if (wanted == MAAS_DOUBLE)
+            *(double *)out = number;
+        else {
+            *(float *)out = (float)number;
+            return !isinf(*(float *)out) || isinf(number);
+        }
+        return true;
+    }
+    return false;
+}
+
+bool BindRowInto(const ModelRef *ref, HeapTupleHeader row, const MaasType *types, void *const *out,
+                 MemoryContext strings)
+{
+    const RowPlan *plan =
+        FindPlan(ref->sha256, NULL,
+                 assign_record_type_identifier(HeapTupleHeaderGetTypeId(row), HeapTupleHeaderGetTypMod(row)));
+
+    if (!plan || !plan->scalar)
+        return false;
+    Deform(plan, row);
+    for (int k = 0; k < plan->n_columns; k++) {
+        int i = plan->packed ? plan->input : k;
+        int column = plan->columns[k];
+        char *place;
+
+        if (column < 0)
+            continue;
+        place = (char *)out[i] + (plan->packed ? k * maas_type_size(types[i]) : 0);
+        if (!plan->nulls[column]) {
+            if (!WriteElement(plan, k, plan->values[column], types[i], place, strings))
+                return false;
+        } else if (ref->null_as_nan && plan->kinds[k] == COLUMN_NUMBER && types[i] == MAAS_FLOAT)
+            *(float *)place = NAN;
+        else if (ref->null_as_nan && plan->kinds[k] == COLUMN_NUMBER && types[i] == MAAS_DOUBLE)
+            *(double *)place = NAN;
+        else
+            return false;
+    }
+    return true;
 }

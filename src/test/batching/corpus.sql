@@ -15,6 +15,8 @@ SELECT id, maas_score('sum', x), maas_score('sum', x) + 1 FROM t ORDER BY id;
 SELECT id, maas_score('sum', ts), maas_predict('linear', ts), maas_classify('three', ts) FROM t ORDER BY id;
 -- doubles: batched
 SELECT id, maas_score('sum', d), maas_predict('linear', d) FROM t ORDER BY id;
+-- doubles out of range: fails
+SELECT id, maas_score('sum', ARRAY[id, CASE id WHEN 90 THEN 1e300 ELSE 1 END, 1]::float8[]) FROM t ORDER BY id;
 -- integers made into an array: batched
 SELECT id, maas_score('sum', ARRAY[id, g, a]) FROM t ORDER BY id;
 -- numeric: batched
@@ -29,6 +31,15 @@ SELECT id, maas_predict('linear', j), maas_score('sum', j), maas_classify('three
 SELECT id, maas_score('sum', jsonb_build_object('x', ARRAY[ARRAY[id, g, a]])) FROM t ORDER BY id;
 -- a row by names: batched
 SELECT s.age, maas_predict('columns', s) FROM (SELECT age, income, member, city_code FROM people ORDER BY id OFFSET 0) s;
+-- a row by names with a null: fails
+SELECT s.age, maas_predict('columns', s) FROM (SELECT age, NULLIF(income, 15000) AS income, member, city_code FROM people ORDER BY id OFFSET 0) s;
+-- rows for two models: batched
+SELECT s.age, maas_predict('columns', s), maas_score('cities', c) FROM (SELECT age, income::real, member, city_code FROM people ORDER BY id OFFSET 0) s,
+    LATERAL (SELECT CASE WHEN s.member THEN 'Oslo' ELSE 'Bern' END AS city OFFSET 0) c;
+-- a row with nulls for nan: batched
+SELECT n.a, maas_score('missing', n) FROM numbers_or_none n ORDER BY 1, 2;
+-- a row with a number out of range: fails
+SELECT maas_score('sum', s) FROM (SELECT id, CASE id WHEN 90 THEN 1e300::float8 ELSE 1 END AS b, 1 AS c FROM t ORDER BY id OFFSET 0) s;
 -- a row of numbers: batched
 SELECT maas_score('sum', s) FROM (SELECT id, g, a FROM t ORDER BY id OFFSET 0) s;
 -- a row of a table: batched
