@@ -60,6 +60,9 @@ typedef enum NodePrivate {
 
 extern const CustomScanMethods batch_scan_methods;
 
+/* How many runs a batch of rows takes: calls of one model about the same input share theirs. */
+int BatchScanRuns(const CustomScanState *node);
+
 /* ---- explain.c ---- */
 
 struct ExplainState;

@@ -11,8 +11,8 @@
 
 #include "exec.h"
 
-/* The calls, as they would stand in the query; their number. */
-static int ShowCalls(CustomScanState *node, List *ancestors, ExplainState *es)
+/* The calls, as they would stand in the query. */
+static void ShowCalls(CustomScanState *node, List *ancestors, ExplainState *es)
 {
     CustomScan *scan = (CustomScan *)node->ss.ps.plan;
     List *context = set_deparse_context_plan(es->deparse_cxt, node->ss.ps.plan, ancestors);
@@ -27,19 +27,18 @@ static int ShowCalls(CustomScanState *node, List *ancestors, ExplainState *es)
                                                       list_length(es->rtable) > 1 || es->verbose, false));
     }
     ExplainPropertyList("Batched", calls, es);
-    return list_length(calls);
 }
 
 void ExplainBatchScan(CustomScanState *node, List *ancestors, ExplainState *es)
 {
     Instrumentation *instrument = node->ss.ps.instrument;
-    int n_calls = ShowCalls(node, ancestors, es);
     double batches, rows, time;
 
+    ShowCalls(node, ancestors, es);
     if (!es->analyze || !instrument)
         return;
     batches = NODE_BATCHES(instrument);
-    rows = (instrument->ntuples + instrument->nfiltered1) * n_calls;
+    rows = (instrument->ntuples + instrument->nfiltered1) * BatchScanRuns(node);
     time = NODE_MODEL_TIME(instrument) * 1000.0;
     if (es->format != EXPLAIN_FORMAT_TEXT) {
         ExplainPropertyFloat("Batches", NULL, batches, 0, es);

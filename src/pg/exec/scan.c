@@ -33,6 +33,7 @@
 
 /* One call. */
 typedef struct Site {
+    const FuncExpr *call;
     const CallKind *kind;
     FmgrInfo function;
     FunctionCallInfo info;
@@ -44,7 +45,9 @@ typedef struct Site {
     bool may_throw;
     int16 length; /* of the input's type */
     bool by_value;
-    Batch *batch;
+    int leader;   /* the first site with the same model and input, itself as a rule */
+    Batch *batch; /* the leader's */
+    int reader;
     bool asked; /* in this filling: the model was found */
     bool alone; /* and its rows are calls of their own */
 } Site;
@@ -134,6 +137,41 @@ static ScanState *SourceOf(PlanState *child)
     return NULL;
 }
 
+/* Whether two calls are for the same model and input, and no further argument can make one of them NULL. */
+static bool SameRun(const Site *a, const Site *b)
+{
+    const FuncExpr *calls[2] = {a->call, b->call};
+
+    for (int i = 0; i < 2; i++)
+        if (list_length(calls[i]->args) > 2 &&
+            (!IsA(lthird(calls[i]->args), Const) || ((Const *)lthird(calls[i]->args))->constisnull))
+            return false;
+    return a->kind->input == b->kind->input && a->kind->content == b->kind->content &&
+           equal(linitial(a->call->args), linitial(b->call->args)) &&
+           equal(lsecond(a->call->args), lsecond(b->call->args));
+}
+
+/* Lets a call read from the runs of an earlier one, or gives it a batch of its own. */
+static void ChooseLeader(BatchScan *scan, Site *site)
+{
+    int number = site - scan->sites;
+
+    for (int i = 0; i < number && !site->batch; i++) {
+        const Site *other = &scan->sites[i];
+
+        if (other->leader == i && other->batch->n_readers < BATCH_READERS && SameRun(other, site)) {
+            site->leader = i;
+            site->batch = other->batch;
+        }
+    }
+    if (!site->batch) {
+        site->leader = number;
+        site->batch =
+            BatchNew(scan->css.ss.ps.state->es_query_cxt, site->kind->input, site->kind->content, &site->function);
+    }
+    site->reader = BatchAddReader(site->batch, site->kind->answer);
+}
+
 static void BeginSite(BatchScan *scan, Site *site, FuncExpr *call)
 {
     PlanState *state = &scan->css.ss.ps;
@@ -143,6 +181,7 @@ static void BeginSite(BatchScan *scan, Site *site, FuncExpr *call)
 
     /* Only to have the right to execute the function checked as for any call of it. */
     ExecInitExpr((Expr *)call, state);
+    site->call = call;
     site->kind = CallKindOf(call->funcid);
     if (!site->kind)
         elog(ERROR, "function %u does not predict", call->funcid);
@@ -161,9 +200,8 @@ static void BeginSite(BatchScan *scan, Site *site, FuncExpr *call)
     site->input = ExecInitExpr(input, state);
     site->may_throw = CallMayThrow(call);
     get_typlenbyval(exprType((Node *)input), &site->length, &site->by_value);
-    site->batch = BatchNew(state->state->es_query_cxt, site->kind->input, site->kind->answer, site->kind->content,
-                           &site->function);
     scan->most_column = Max(scan->most_column, site->column);
+    ChooseLeader(scan, site);
 }
 
 static void BeginBatchScan(CustomScanState *node, EState *estate, int eflags)
@@ -278,7 +316,8 @@ static void LearnArguments(BatchScan *scan, Site *site)
         MemoryContextSwitchTo(old);
     }
     site->batch->model = site->info->args[0].value;
-    site->batch->output = site->n_fixed > 2 ? (const text *)DatumGetPointer(site->info->args[2].value) : NULL;
+    if (site->n_fixed > 2)
+        site->batch->readers[site->reader].output = (const text *)DatumGetPointer(site->info->args[2].value);
     site->batch->known = false; /* it may be another model, another output */
 }
 
@@ -567,7 +606,8 @@ static Size Bytes(const BatchScan *scan)
     Size bytes = scan->bytes;
 
     for (int i = 0; i < scan->n_sites; i++)
-        bytes += scan->sites[i].batch->bytes;
+        if (scan->sites[i].leader == i)
+            bytes += scan->sites[i].batch->bytes;
     return bytes;
 }
 
@@ -582,6 +622,8 @@ static bool Fill(BatchScan *scan, int wanted)
     StoreReset(scan);
     RowRoom(scan, wanted);
     for (int i = 0; i < scan->n_sites; i++) {
+        if (scan->sites[i].leader != i)
+            continue;
         BatchBegin(scan->sites[i].batch);
         scan->sites[i].batch->budget = most;
         scan->sites[i].asked = scan->sites[i].alone = false;
@@ -589,6 +631,7 @@ static bool Fill(BatchScan *scan, int wanted)
     while (scan->n < wanted && Bytes(scan) < most && !all_alone) {
         TupleTableSlot *slot = NextOfChild(scan);
         MemoryContext old;
+        Cell *cells;
         bool taken = true;
 
         if (!slot)
@@ -599,9 +642,16 @@ static bool Fill(BatchScan *scan, int wanted)
             slot_getsomeattrs(slot, scan->most_column);
         old = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
         all_alone = true;
+        cells = &scan->cells[(Size)scan->n * scan->n_sites];
         for (int i = 0; i < scan->n_sites && taken; i++) {
-            taken = TakeCell(scan, &scan->sites[i], slot, scan->n, &scan->cells[(Size)scan->n * scan->n_sites + i]);
-            all_alone = all_alone && scan->sites[i].asked && scan->sites[i].alone;
+            Site *site = &scan->sites[i];
+
+            if (site->leader != i) {
+                cells[i] = cells[site->leader];
+                continue;
+            }
+            taken = TakeCell(scan, site, slot, scan->n, &cells[i]);
+            all_alone = all_alone && site->asked && site->alone;
         }
         MemoryContextSwitchTo(old);
         if (!taken) {
@@ -618,6 +668,8 @@ static bool Fill(BatchScan *scan, int wanted)
     for (int i = 0; i < scan->n_sites; i++) {
         Batch *batch = scan->sites[i].batch;
 
+        if (scan->sites[i].leader != i)
+            continue;
         batch->time = 0;
         batch->runs = 0;
         BatchRun(batch);
@@ -648,7 +700,7 @@ static void Emit(BatchScan *scan, TupleTableSlot *out)
             isnull = true;
             break;
         case CELL_BATCH:
-            value = BatchAnswer(scan->sites[i].batch, cell->place);
+            value = BatchAnswer(scan->sites[i].batch, scan->sites[i].reader, cell->place);
             break;
         case CELL_ALONE:
             value = CallAlone(scan, &scan->sites[i], cell->argument, &isnull);
@@ -745,6 +797,16 @@ static TupleTableSlot *ExecBatchScan(CustomScanState *node)
             return projection ? ExecProject(projection) : node->ss.ss_ScanTupleSlot;
         InstrCountFiltered1(node, 1);
     }
+}
+
+int BatchScanRuns(const CustomScanState *node)
+{
+    const BatchScan *scan = (const BatchScan *)node;
+    int runs = 0;
+
+    for (int i = 0; i < scan->n_sites; i++)
+        runs += scan->sites[i].leader == i ? 1 : 0;
+    return runs;
 }
 
 static const CustomExecMethods batch_exec_methods = {

@@ -40,7 +40,7 @@ static Datum Alone(const Batch *batch, Datum example)
         TensorView(DatumGetTensor(example), &view);
         BindTensor(&call, &view);
     }
-    answer = AnswerTensor(&call, batch->output);
+    answer = AnswerTensor(&call, batch->readers[0].output);
     CallEnd(&call);
     return answer;
 }
@@ -65,7 +65,7 @@ static void AnswerAll(Batch *batch, int n, Datum *examples, const bool *nulls)
     BatchRun(batch);
     for (int k = 0; k < n; k++)
         if (!nulls[k])
-            examples[k] = joined[k] ? BatchAnswer(batch, places[k]) : Alone(batch, examples[k]);
+            examples[k] = joined[k] ? BatchAnswer(batch, 0, places[k]) : Alone(batch, examples[k]);
     pfree(places);
     pfree(joined);
 }
@@ -76,12 +76,13 @@ Datum maas_predict_many(PG_FUNCTION_ARGS)
 {
     ArrayType *array = PG_GETARG_ARRAYTYPE_P(1);
     Oid type = ARR_ELEMTYPE(array);
-    Batch *batch = BatchNew(CurrentMemoryContext, BATCH_TENSOR, BATCH_TO_TENSOR, false, fcinfo->flinfo);
+    Batch *batch = BatchNew(CurrentMemoryContext, BATCH_TENSOR, false, fcinfo->flinfo);
     Datum *items;
     bool *nulls;
     int n;
 
     batch->model = PG_GETARG_DATUM(0);
+    BatchAddReader(batch, BATCH_TO_TENSOR);
     deconstruct_array(array, type, -1, false, TYPALIGN_DOUBLE, &items, &nulls, &n);
     for (int from = 0; from < n; from += BATCH_EXAMPLES) {
         int part = Min(n - from, BATCH_EXAMPLES);
@@ -206,9 +207,10 @@ Datum maas_predict_query(PG_FUNCTION_ARGS)
     if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
         return (Datum)0;
 
-    run->batch = BatchNew(CurrentMemoryContext, BATCH_ROW, BATCH_TO_TENSOR, false, fcinfo->flinfo);
+    run->batch = BatchNew(CurrentMemoryContext, BATCH_ROW, false, fcinfo->flinfo);
+    BatchAddReader(run->batch, BATCH_TO_TENSOR);
     run->batch->model = PointerGetDatum(PG_GETARG_TEXT_PP(0));
-    run->batch->output = PG_ARGISNULL(3) ? NULL : PG_GETARG_TEXT_PP(3);
+    run->batch->readers[0].output = PG_ARGISNULL(3) ? NULL : PG_GETARG_TEXT_PP(3);
     query = text_to_cstring(PG_GETARG_TEXT_PP(1));
     key = PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2));
     run->rows = AllocSetContextCreate(CurrentMemoryContext, "maas query rows", ALLOCSET_DEFAULT_SIZES);

@@ -26,19 +26,24 @@
 #include "bind.h"
 #include "type/tensor.h"
 
-Batch *BatchNew(MemoryContext context, BatchInput input, BatchAnswerKind answer, bool content,
-                const FmgrInfo *flinfo)
+Batch *BatchNew(MemoryContext context, BatchInput input, bool content, const FmgrInfo *flinfo)
 {
     Batch *batch = MemoryContextAllocZero(context, sizeof(*batch));
 
     batch->input = input;
-    batch->answer = answer;
     batch->content = content;
     batch->flinfo = flinfo;
     batch->context = AllocSetContextCreate(context, "maas batch", ALLOCSET_DEFAULT_SIZES);
     batch->values = AllocSetContextCreate(context, "maas batch values", ALLOCSET_DEFAULT_SIZES);
     batch->most = INT_MAX;
     return batch;
+}
+
+int BatchAddReader(Batch *batch, BatchAnswerKind answer)
+{
+    Assert(batch->n_readers < BATCH_READERS);
+    batch->readers[batch->n_readers].answer = answer;
+    return batch->n_readers++;
 }
 
 void BatchBegin(Batch *batch)
@@ -74,37 +79,50 @@ static bool SameVersion(const ModelRef *a, const ModelRef *b)
     return a->model == b->model && a->number == b->number && memcmp(a->sha256, b->sha256, MODEL_SHA256_BYTES) == 0;
 }
 
-/* Whether the wanted outputs of one example are the same whatever other examples stand beside it. */
-static bool RowsIndependent(const MaasModelInfo *info, int n_wanted, const int *wanted)
-{
-    for (int k = 0; k < n_wanted; k++)
-        if (info->outputs[wanted[k]].mixed)
-            return false;
-    return true;
-}
-
-/* The outputs that the answer is made from; throws when there is no such output. */
-static void ChooseOutputs(Batch *batch, const Call *call)
+/* The outputs that a reader's answer is made from; throws when there is no such output. */
+static void ChooseOutputs(const Batch *batch, BatchReader *reader, const Call *call)
 {
     const MaasModelInfo *info = call->info;
 
-    batch->wanted = MemoryContextAlloc(batch->context, sizeof(int) * Max(info->n_outputs, 1));
-    batch->n_wanted = 1;
-    switch (batch->answer) {
+    reader->wanted = MemoryContextAlloc(batch->context, sizeof(int) * Max(info->n_outputs, 1));
+    reader->at = MemoryContextAlloc(batch->context, sizeof(int) * Max(info->n_outputs, 1));
+    reader->n_wanted = 1;
+    switch (reader->answer) {
     case BATCH_TO_TENSOR:
-        batch->wanted[0] = CallOutput(call, batch->output);
+        reader->wanted[0] = CallOutput(call, reader->output);
         break;
     case BATCH_TO_LABEL:
-        batch->wanted[0] = AnswerHasLabel(call) ? info->label : info->scores;
+        reader->wanted[0] = AnswerHasLabel(call) ? info->label : info->scores;
         break;
     case BATCH_TO_SCORE:
-        batch->wanted[0] = info->scores;
+        reader->wanted[0] = info->scores;
         break;
     case BATCH_TO_JSON:
-        batch->n_wanted = info->n_outputs;
+        reader->n_wanted = info->n_outputs;
         for (int i = 0; i < info->n_outputs; i++)
-            batch->wanted[i] = i;
+            reader->wanted[i] = i;
         break;
+    }
+    reader->together = true;
+    for (int k = 0; k < reader->n_wanted; k++) {
+        const MaasPort *output = &info->outputs[reader->wanted[k]];
+
+        if (output->mixed || output->kind != MAAS_KIND_TENSOR)
+            reader->together = false;
+    }
+}
+
+/* Adds the reader's outputs to those that a run gives. */
+static void WantOutputs(Batch *batch, BatchReader *reader)
+{
+    for (int k = 0; k < reader->n_wanted; k++) {
+        int i = 0;
+
+        while (i < batch->n_wanted && batch->wanted[i] != reader->wanted[k])
+            i++;
+        if (i == batch->n_wanted)
+            batch->wanted[batch->n_wanted++] = reader->wanted[k];
+        reader->at[k] = i;
     }
 }
 
@@ -122,7 +140,13 @@ static void Learn(Batch *batch, const ModelRef *ref, const MaasModelInfo *info)
     batch->known = false;
     batch->n_groups = 0;
     MemoryContextReset(batch->context);
-    ChooseOutputs(batch, &call);
+    for (int r = 0; r < batch->n_readers; r++)
+        ChooseOutputs(batch, &batch->readers[r], &call);
+    batch->n_wanted = 0;
+    batch->wanted = MemoryContextAlloc(batch->context, sizeof(int) * Max(info->n_outputs + 1, 1));
+    for (int r = 0; r < batch->n_readers; r++)
+        if (batch->readers[r].together)
+            WantOutputs(batch, &batch->readers[r]);
     batch->ref = *ref;
     batch->n_inputs = info->n_inputs;
     batch->row_group = -1;
@@ -130,10 +154,7 @@ static void Learn(Batch *batch, const ModelRef *ref, const MaasModelInfo *info)
     batch->row_places = MemoryContextAllocZero(batch->context, sizeof(void *) * Max(info->n_inputs, 1));
     batch->only = -1;
     batch->most = INT_MAX;
-    batch->joinable = info->n_inputs > 0 && RowsIndependent(info, batch->n_wanted, batch->wanted);
-    for (int k = 0; k < batch->n_wanted; k++)
-        if (info->outputs[batch->wanted[k]].kind != MAAS_KIND_TENSOR)
-            batch->joinable = false;
+    batch->joinable = info->n_inputs > 0 && batch->n_wanted > 0;
     for (int i = 0; i < info->n_inputs; i++) {
         if (info->inputs[i].optional)
             continue;
@@ -245,13 +266,13 @@ static void Reserve(Batch *batch, BatchGroup *group)
         }
         part->data = data;
     }
-    if (group->room == 0) {
-        group->answers = palloc(sizeof(Datum) * room);
-        group->answered = palloc(sizeof(bool) * room);
-    } else {
-        group->answers = repalloc(group->answers, sizeof(Datum) * room);
-        group->answered = repalloc(group->answered, sizeof(bool) * room);
+    /* Nothing is answered yet. */
+    if (group->room > 0) {
+        pfree(group->answers);
+        pfree(group->answered);
     }
+    group->answers = palloc(sizeof(Datum) * room * batch->n_readers);
+    group->answered = palloc(sizeof(bool) * room * batch->n_readers);
     group->room = room;
     MemoryContextSwitchTo(old);
 }
@@ -608,14 +629,19 @@ static bool WrapExamples(Batch *batch, const BatchGroup *group, Call *call, int 
 }
 
 /* Cuts the results under the net: an answer that cannot be made is left to its row. */
-static bool TakeSafely(Batch *batch, BatchGroup *group, Call *call, int from, int n)
+static void TakeSafely(Batch *batch, BatchGroup *group, Call *call, int from, int n)
 {
     MemoryContext old = MemoryContextSwitchTo(batch->values);
-    volatile bool done = false;
 
     PG_TRY();
     {
-        done = BatchTake(batch, group, call, from, n);
+        for (int r = 0; r < batch->n_readers; r++) {
+            int at = r * group->room + from;
+
+            if (batch->readers[r].together &&
+                BatchTake(&batch->readers[r], group->single, call, n, group->answers + at))
+                memset(group->answered + at, true, n);
+        }
     }
     PG_CATCH();
     {
@@ -626,7 +652,6 @@ static bool TakeSafely(Batch *batch, BatchGroup *group, Call *call, int from, in
     }
     PG_END_TRY();
     MemoryContextSwitchTo(old);
-    return done;
 }
 
 /* Runs n examples; those that fail stay without an answer. */
@@ -650,8 +675,8 @@ static void RunExamples(Batch *batch, BatchGroup *group, int from, int n)
             batch->time += INSTR_TIME_GET_DOUBLE(end);
         }
         batch->runs++;
-        if (status == MAAS_OK && TakeSafely(batch, group, &call, from, n))
-            memset(group->answered + from, true, n);
+        if (status == MAAS_OK)
+            TakeSafely(batch, group, &call, from, n);
     }
     peak = call.mem.peak;
     CallEnd(&call);
@@ -670,7 +695,7 @@ void BatchRun(Batch *batch)
 
         if (group->n == 0)
             continue;
-        memset(group->answered, false, group->n);
+        memset(group->answered, false, (Size)group->room * batch->n_readers);
         for (int from = 0; from < group->n;) {
             int n = Min(group->n - from, batch->most);
 
@@ -680,9 +705,10 @@ void BatchRun(Batch *batch)
     }
 }
 
-Datum BatchAnswer(Batch *batch, BatchPlace place)
+Datum BatchAnswer(Batch *batch, int reader, BatchPlace place)
 {
     BatchGroup *group = &batch->groups[place.group];
+    int at = reader * group->room + place.index;
     MemoryContext old;
     Datum answer = (Datum)0;
     Call call;
@@ -690,18 +716,18 @@ Datum BatchAnswer(Batch *batch, BatchPlace place)
     if (!StatementStill(&batch->at)) {
         /* Another pass of the executor, or another role: the right is asked for again. */
         if (!SameVersion(Find(batch), &batch->ref))
-            memset(group->answered, false, group->n);
+            memset(group->answered, false, (Size)group->room * batch->n_readers);
         StatementNow(batch->flinfo, &batch->at);
     }
-    if (group->answered[place.index])
-        return group->answers[place.index];
+    if (group->answered[at])
+        return group->answers[at];
     if (!WrapExamples(batch, group, &call, place.index, 1))
         elog(ERROR, "model \"%s\" became another while the query ran", call.ref->name);
     call.single = group->single;
     old = MemoryContextSwitchTo(batch->values);
-    switch (batch->answer) {
+    switch (batch->readers[reader].answer) {
     case BATCH_TO_TENSOR:
-        answer = AnswerTensor(&call, batch->output);
+        answer = AnswerTensor(&call, batch->readers[reader].output);
         break;
     case BATCH_TO_LABEL:
         answer = AnswerLabel(&call);

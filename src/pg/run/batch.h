@@ -5,7 +5,9 @@
  *     if (BatchReady(batch))                         looks up as the caller; false: the model's rows depend on each
  * other for each row: BatchAdd(batch, value, &place);           false: it has to be a call of its own
  *     BatchRun(batch);
- *     for each row that was added: BatchAnswer(batch, place)
+ *     for each row that was added: BatchAnswer(batch, reader, place)
+ *
+ * Several calls of one model about the same input read their answers from one run: each is a reader.
  *
  * An example that fails does so in BatchAnswer: when the run of all failed, the rows run one by one there.
  */
@@ -35,9 +37,20 @@ typedef struct BatchGroup {
     bool single; /* see Call */
     int n, room;
     BatchPart *parts; /* one for each input of the model */
-    Datum *answers;   /* room entries */
-    bool *answered;
+    Datum *answers;   /* (readers, room) */
+    bool *answered;   /* (readers, room) */
 } BatchGroup;
+
+/* A call that reads answers. */
+typedef struct BatchReader {
+    BatchAnswerKind answer;
+    const text *output; /* of BATCH_TO_TENSOR; NULL: the scores */
+    bool together;      /* what it reads does not depend on other examples; else each answer has a run of its own */
+    int n_wanted, *wanted; /* outputs of the model */
+    int *at;               /* of each, its place among the results */
+} BatchReader;
+
+#define BATCH_READERS 8
 
 #define BATCH_GROUPS 16
 
@@ -49,11 +62,11 @@ typedef struct BatchPlace {
 
 typedef struct Batch {
     BatchInput input;
-    BatchAnswerKind answer;
     bool content; /* the model is named by its hash */
     const FmgrInfo *flinfo;
-    Datum model;           /* the name or the hash */
-    const text *output;    /* or NULL */
+    Datum model; /* the name or the hash */
+    int n_readers;
+    BatchReader readers[BATCH_READERS];
     MemoryContext context; /* for as long as the batch: groups and their buffers */
     MemoryContext values;  /* of one filling: strings, answers */
 
@@ -64,7 +77,7 @@ typedef struct Batch {
     MaasType type;      /* of that input, and its shape */
     int rank;
     int64_t dims[MAAS_MAX_RANK];
-    int n_wanted, *wanted;
+    int n_wanted, *wanted; /* by all readers */
 
     Statement at; /* when the right was last asked for */
     int n_groups;
@@ -83,8 +96,10 @@ typedef struct Batch {
     int64 runs;
 } Batch;
 
-Batch *BatchNew(MemoryContext context, BatchInput input, BatchAnswerKind answer, bool content,
-                const FmgrInfo *flinfo);
+Batch *BatchNew(MemoryContext context, BatchInput input, bool content, const FmgrInfo *flinfo);
+
+/* Adds a reader; its number.  The caller may set its output at any time before BatchReady. */
+int BatchAddReader(Batch *batch, BatchAnswerKind answer);
 
 /* Forgets all examples. */
 void BatchBegin(Batch *batch);
@@ -101,12 +116,12 @@ bool BatchAdd(Batch *batch, Datum value, BatchPlace *place);
 void BatchRun(Batch *batch);
 
 /* The answer to an example; throws what a single call would.  Valid until BatchBegin. */
-Datum BatchAnswer(Batch *batch, BatchPlace place);
+Datum BatchAnswer(Batch *batch, int reader, BatchPlace place);
 
 /* ---- between the files of the batch ---- */
 
-/* Cuts the results of n examples, the first of which is `from`; false when the results do not come apart. */
-bool BatchTake(Batch *batch, BatchGroup *group, Call *call, int from, int n);
+/* Cuts the results of n examples into a reader's answers; false when the results do not come apart. */
+bool BatchTake(const BatchReader *reader, bool single, Call *call, int n, Datum *answers);
 
 /* An error that was caught may be put aside: it does not end the query. */
 bool BatchMayWait(void);

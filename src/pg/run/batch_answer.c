@@ -119,7 +119,7 @@ static void TakeTensors(const MaasTensor *view, bool single, int n, Datum *answe
     }
 }
 
-static void TakeJson(Call *call, int n, Datum *answers)
+static void TakeJson(const BatchReader *reader, Call *call, int n, Datum *answers)
 {
     int n_outputs = call->info->n_outputs;
     const MaasValue **values = palloc(sizeof(MaasValue *) * Max(n_outputs, 1));
@@ -127,7 +127,7 @@ static void TakeJson(Call *call, int n, Datum *answers)
 
     for (int k = 0; k < n; k++) {
         for (int i = 0; i < n_outputs; i++) {
-            MaasTensor part = Example(&maas_results_get(call->results, i)->tensor, k, n);
+            MaasTensor part = Example(&maas_results_get(call->results, reader->at[i])->tensor, k, n);
             MaasValue *value;
 
             CALL_CHECK(call, maas_value_wrap(&call->mem, part.type, part.rank, part.dims, part.data, &value, &err),
@@ -138,28 +138,27 @@ static void TakeJson(Call *call, int n, Datum *answers)
     }
 }
 
-bool BatchTake(Batch *batch, BatchGroup *group, Call *call, int from, int n)
+bool BatchTake(const BatchReader *reader, bool single, Call *call, int n, Datum *answers)
 {
-    Datum *answers = group->answers + from;
-    const MaasTensor *view;
+    const MaasTensor *view = NULL;
 
-    for (int i = 0; i < batch->n_wanted; i++) {
-        const MaasValue *value = maas_results_get(call->results, i);
+    for (int i = reader->n_wanted - 1; i >= 0; i--) {
+        const MaasValue *value = maas_results_get(call->results, reader->at[i]);
 
         if (value->kind != MAAS_KIND_TENSOR || value->tensor.rank < 1 || value->tensor.dims[0] != n)
             return false;
+        view = &value->tensor;
     }
-    view = batch->n_wanted ? &maas_results_get(call->results, 0)->tensor : NULL;
-    switch (batch->answer) {
+    switch (reader->answer) {
     case BATCH_TO_TENSOR:
-        TakeTensors(view, group->single, n, answers);
+        TakeTensors(view, single, n, answers);
         return true;
     case BATCH_TO_LABEL:
         return AnswerHasLabel(call) ? TakeLabels(call, view, n, answers) : TakeLargest(call, view, n, answers);
     case BATCH_TO_SCORE:
         return TakeScores(call, view, n, answers);
     case BATCH_TO_JSON:
-        TakeJson(call, n, answers);
+        TakeJson(reader, call, n, answers);
         return true;
     }
     return false;

@@ -9,6 +9,19 @@ SELECT id, maas_score('sum', x) FROM t ORDER BY id;
 SELECT id, maas_predict('linear', x) FROM t WHERE id < 30 ORDER BY id;
 -- two models: batched
 SELECT id, maas_score('sum', x), maas_classify('three', x), maas_predict('linear', x) FROM t ORDER BY id;
+-- one model, several answers: batched
+SELECT id, maas_score('strings', x[1:2]) > 0.5, maas_classify('strings', x[1:2]), maas_predict('strings', x[1:2], 'label') FROM t ORDER BY id;
+-- one model, one answer that mixes rows: batched
+SELECT id, maas_predict('sum', x), maas_predict('sum', x, 'squares'), maas_score('sum', x), maas_predict('half_mixed', x),
+    maas_predict('half_mixed', x, 'mean') FROM t ORDER BY id;
+-- one model, one answer that fails: fails
+SELECT id, maas_predict('linear', x), maas_score('linear', x) FROM t ORDER BY id;
+-- one model, no such output: fails
+SELECT id, maas_predict('sum', x), maas_predict('sum', x, 'nothing') FROM t ORDER BY id;
+-- one model, an output that is NULL: batched
+SELECT id, maas_predict('sum', x), maas_predict('sum', x, NULL) FROM t ORDER BY id;
+-- one model, several answers in jsonb: batched
+SELECT id, maas_predict('sum', j), maas_score('sum', j) FROM t WHERE id % 13 <> 0 ORDER BY id;
 -- the same call twice: batched
 SELECT id, maas_score('sum', x), maas_score('sum', x) + 1 FROM t ORDER BY id;
 -- tensors: batched

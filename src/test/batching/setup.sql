@@ -1,6 +1,6 @@
 -- What the corpus runs on.  Numbers are small and whole, so that no answer depends on how sums are rounded.
 SELECT maas_load('linear', :'linear'), maas_load('sum', :'sum'), maas_load('three', :'three', labels => ARRAY['a', 'b', 'c']),
-    maas_load('centred', :'centred'), maas_load('picky', :'picky'), maas_load('lengths', :'lengths'),
+    maas_load('centred', :'centred'), maas_load('picky', :'picky'), maas_load('half_mixed', :'half_mixed'), maas_load('lengths', :'lengths'),
     maas_load('strings', :'strings'), maas_load('zipmap', :'zipmap'), maas_load('columns', :'columns'),
     maas_load('cities', :'cities'), maas_load('wide', :'wide'), maas_load('missing', :'sum', null_as_nan => true), maas_load('zeros', :'zeros');
 SELECT maas_load('linear', :'linear2', deploy => false);

@@ -93,6 +93,10 @@ model("three", [h.make_node("Softmax", ["x"], ["p"], axis=1)], [vi("x", T.FLOAT,
 # rows that influence each other
 model("centred", [h.make_node("ReduceMean", ["x"], ["m"], axes=[0], keepdims=1), h.make_node("Sub", ["x", "m"], ["y"])],
       [vi("x", T.FLOAT, ["N", 3])], [vi("y", T.FLOAT, ["N", 3])])
+# the same beside an output that keeps them apart
+model("half_mixed", [h.make_node("Neg", ["x"], ["y"]), h.make_node("ReduceMean", ["x"], ["m"], axes=[0], keepdims=1),
+                     h.make_node("Sub", ["x", "m"], ["mean"])],
+      [vi("x", T.FLOAT, ["N", 3])], [vi("y", T.FLOAT, ["N", 3]), vi("mean", T.FLOAT, ["N", 3])])
 # fails for rows whose first number is not one of 0 to 19
 model("picky", [h.make_node("Slice", ["x", "zero", "one", "one"], ["f"]), h.make_node("Cast", ["f"], ["i"], to=T.INT64),
                 h.make_node("Gather", ["table", "i"], ["y"], axis=0)],
