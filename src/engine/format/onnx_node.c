@@ -266,6 +266,8 @@ static MaasStatus check_outputs(Import *im, Scope *scope, MaasNode *node)
 {
     int n = count_specs(node->op->out, MAAS_MAX_OUT_SPECS), n_out, required = 0;
 
+    while (n > 0 && node->op->out[n - 1].flags & MAAS_INTERNAL)
+        n--;
     while (node->n_out > 0 && node->out[node->n_out - 1] == MAAS_NO_VALUE)
         node->n_out--;
     if (node->n_out > 0 && spec_of(node->op->out, n, node->n_out - 1) == NULL)

@@ -219,7 +219,7 @@ MaasStatus maas_frame_open(MaasRun *run, const MaasGraph *graph, MaasFrame *pare
     for (int e = 0; e < graph->n_edges; e++) {
         const MaasEdge *edge = &graph->edges[e];
 
-        if (edge->role == MAAS_ROLE_CONSTANT)
+        if (maas_edge_held(edge))
             frame->values[e] = edge->constant;
         else if (edge->role == MAAS_ROLE_CAPTURED && parent)
             frame->values[e] = parent->values[edge->outer];

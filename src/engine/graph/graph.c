@@ -134,6 +134,20 @@ MaasStatus maas_graph_add_constant(MaasGraph *graph, const char *name, MaasValue
     return MAAS_OK;
 }
 
+MaasStatus maas_graph_set_parameter(MaasGraph *graph, int e, MaasError *err)
+{
+    MaasEdge *edge = &graph->edges[e];
+
+    if (edge->role == MAAS_ROLE_PARAMETER)
+        return MAAS_OK;
+    if (edge->role != MAAS_ROLE_CONSTANT || !edge->constant || edge->constant->kind != MAAS_KIND_TENSOR)
+        return maas_fail(err, MAAS_ERR_VALUE, "\"%.200s\" is not an initialiser that can be trained", edge->name);
+    edge->role = MAAS_ROLE_PARAMETER;
+    edge->declared = true;
+    edge->info.value = NULL;
+    return MAAS_OK;
+}
+
 /* ---- symbols ---- */
 
 MaasStatus maas_symbol_add(MaasSymbols *symbols, MaasArena *arena, const char *name, int64_t *dim, MaasError *err)

@@ -12,14 +12,15 @@
 
 #include "../op/op.h"
 
-#define MAAS_NO_VALUE (-1)
 #define MAAS_MAX_GRAPH_DEPTH 32 /* nesting of subgraphs and of function calls */
 
 typedef enum MaasValueRole {
     MAAS_ROLE_INPUT, /* bound by the caller; constant, too, when it has a default */
     MAAS_ROLE_CONSTANT,
     MAAS_ROLE_NODE,
-    MAAS_ROLE_CAPTURED
+    MAAS_ROLE_CAPTURED,
+    MAAS_ROLE_PARAMETER /* held by the model like a constant, but changed between runs: what training writes.  Its
+                           shape counts, its content is never folded or prepared */
 } MaasValueRole;
 
 typedef struct MaasEdge {
@@ -27,7 +28,7 @@ typedef struct MaasEdge {
     MaasValueRole role;
     MaasInfo info;       /* what the model declares, merged with what inference finds */
     bool declared;       /* the model states info */
-    MaasValue *constant; /* CONSTANT (NULL when nobody reads it), or the default of an INPUT; else NULL */
+    MaasValue *constant; /* CONSTANT (NULL when nobody reads it), PARAMETER, default of an INPUT; else NULL */
     int outer;           /* CAPTURED: the value's number in graph->parent */
     int producer;        /* NODE: index of the node; else -1 */
     int uses;            /* CONSTANT: reads of its content while running, counted by prepare.h */
@@ -64,6 +65,12 @@ struct MaasGraph {
     int *last_use; /* per edge: index of the last node that reads it, n_nodes for outputs; set by finish */
 };
 
+/* Whether the graph itself holds the edge's value. */
+static inline bool maas_edge_held(const MaasEdge *edge)
+{
+    return edge->role == MAAS_ROLE_CONSTANT || edge->role == MAAS_ROLE_PARAMETER;
+}
+
 /* Names of symbolic dimensions, shared by all graphs of a model: dims value -2 - i is names[i]. */
 typedef struct MaasSymbols {
     int n, cap;
@@ -81,6 +88,8 @@ MaasStatus maas_graph_add_node(MaasGraph *graph, const char *domain, const char 
                                int n_in, int n_out, MaasNode **out, MaasError *err);
 /* Adds a constant edge; takes over the reference. */
 MaasStatus maas_graph_add_constant(MaasGraph *graph, const char *name, MaasValue *value, int *out, MaasError *err);
+/* A constant tensor becomes a parameter, before anything is folded. */
+MaasStatus maas_graph_set_parameter(MaasGraph *graph, int edge, MaasError *err);
 /* The number of a symbol, adding it when it is new; a NULL name always makes a new one. */
 MaasStatus maas_symbol(MaasSymbols *symbols, MaasArena *arena, const char *name, int64_t *dim, MaasError *err);
 /* A symbol that is known to be new. */

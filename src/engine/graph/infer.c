@@ -249,7 +249,8 @@ MaasStatus maas_infer_frame(MaasInferScope *scope, const MaasGraph *graph, MaasI
             maas_info_of_value(edge->constant, &frame->infos[e]);
         else if (edge->role == MAAS_ROLE_CAPTURED && parent)
             frame->infos[e] = parent->infos[edge->outer];
-        else if (edge->role == MAAS_ROLE_INPUT && edge->declared)
+        else if (edge->role == MAAS_ROLE_PARAMETER ||
+                 (edge->role == MAAS_ROLE_INPUT && edge->declared)) /* its shape, not its content */
             frame->infos[e] = edge->info;
     }
     for (int i = 0; inputs && i < graph->n_inputs; i++) {

@@ -628,7 +628,7 @@ static MaasStatus build(MaasPlan *plan, MaasInferScope *scope, MaasRun *run, Maa
         return err->status;
     for (int e = 0; e < graph->n_edges; e++) {
         plan->edges[e].alias = e;
-        if (graph->edges[e].role == MAAS_ROLE_CONSTANT) {
+        if (maas_edge_held(&graph->edges[e])) {
             plan->edges[e].sort = SORT_FIXED;
             plan->edges[e].value = graph->edges[e].constant;
         }

@@ -27,6 +27,10 @@ typedef enum MaasSoftmax { MAAS_SOFTMAX, MAAS_LOG_SOFTMAX } MaasSoftmax;
 /* x -> y, both (outer, axis, inner); they may be the same memory. */
 typedef void (*MaasSoftmaxFn)(const void *x, void *y, int64_t outer, int64_t axis, int64_t inner);
 
+/* y, dy -> dx of the same layout; dx may be either. */
+typedef void (*MaasSoftmaxGradFn)(const void *y, const void *dy, void *dx, int64_t outer, int64_t axis,
+                                  int64_t inner);
+
 /* x (outer, axis, inner) -> index of the largest or smallest (outer, inner); the first or the last of equal
  * ones; NaN wins.  axis > 0. */
 typedef void (*MaasArgFn)(const void *x, int64_t *y, int64_t outer, int64_t axis, int64_t inner, bool last);

@@ -62,6 +62,16 @@ typedef enum MaasUnary {
 /* x (n) -> y (n); p: 2 parameters. */
 typedef void (*MaasUnaryFn)(const void *x, void *y, int64_t n, const float *p);
 
+/* dx = dy f'(x); v: x, or y where maas_unary_grad_of_output says so.  dx may be v or dy. */
+typedef void (*MaasUnaryGradFn)(const void *v, const void *dy, void *dx, int64_t n, const float *p);
+
+/* Whether the slope of a function is computed from its result. */
+static inline bool maas_unary_grad_of_output(MaasUnary op)
+{
+    return op == MAAS_UN_SQRT || op == MAAS_UN_RECIPROCAL || op == MAAS_UN_EXP || op == MAAS_UN_TAN ||
+           op == MAAS_UN_TANH || op == MAAS_UN_SIGMOID || op == MAAS_UN_RELU;
+}
+
 typedef enum MaasBinary {
     MAAS_BIN_ADD,
     MAAS_BIN_SUB,
@@ -93,6 +103,10 @@ typedef void (*MaasBinaryFn)(const void *a, const void *b, void *y, int64_t rows
 
 /* low <= x <= high, one value each; NaN stays, high wins over low. */
 typedef void (*MaasClipFn)(const void *x, void *y, int64_t n, const void *low, const void *high);
+
+/* dx = dy where low <= x <= high, else 0; dx may be x or dy. */
+typedef void (*MaasClipGradFn)(const void *x, const void *dy, void *dx, int64_t n, const void *low,
+                               const void *high);
 
 /* cond ? a : b -> y (rows, cols), dense.  step: as above of cond, a and b. */
 typedef void (*MaasSelectFn)(const uint8_t *cond, const void *a, const void *b, void *y, int64_t rows, int64_t cols,

@@ -9,6 +9,7 @@
 #include "batch.h"
 #include "broadcast.h"
 #include "dims.h"
+#include "elementwise_grad.h"
 
 /* p0, p1: C expressions of the attributes at = c->attr. */
 #define ACTIVATION(id, NAME, kernel, first_opset, since_opset, types, adapt_fn, p0, p1, ...)                       \
@@ -18,6 +19,14 @@
                                                                                                                    \
         (void)at;                                                                                                  \
         return maas_unary_node(c, kernel, p0, p1);                                                                 \
+    }                                                                                                              \
+                                                                                                                   \
+    static void grad_##id(MaasGrad *g)                                                                             \
+    {                                                                                                              \
+        const MaasAttr *at = maas_grad_attrs(g);                                                                   \
+                                                                                                                   \
+        (void)at;                                                                                                  \
+        maas_grad_unary(g, kernel, p0, p1);                                                                        \
     }                                                                                                              \
                                                                                                                    \
     const MaasOp maas_op_##id = {                                                                                  \
@@ -32,6 +41,7 @@
         .infer = maas_infer_same,                                                                                  \
         .compute = compute_##id,                                                                                   \
         .batch = maas_batch_elementwise,                                                                           \
+        .grad = grad_##id,                                                                                         \
     };
 
 #define FLOAT_ATTR(NAME, value) {NAME, MAAS_ATTR_FLOAT, .f = value}
@@ -85,6 +95,11 @@ static MaasStatus compute_gelu(MaasCtx *c)
     return maas_unary_node(c, maas_text_is(c->attr[0].s, "tanh") ? MAAS_UN_GELU_TANH : MAAS_UN_GELU, 0, 0);
 }
 
+static void grad_gelu(MaasGrad *g)
+{
+    maas_grad_unary(g, maas_text_is(maas_grad_attrs(g)[0].s, "tanh") ? MAAS_UN_GELU_TANH : MAAS_UN_GELU, 0, 0);
+}
+
 const MaasOp maas_op_gelu = {
     .name = "Gelu",
     .first = 20,
@@ -96,6 +111,7 @@ const MaasOp maas_op_gelu = {
     .infer = infer_gelu,
     .compute = compute_gelu,
     .batch = maas_batch_elementwise,
+    .grad = grad_gelu,
 };
 
 /* ---- PRelu: the slope broadcasts to the input ---- */
@@ -142,6 +158,31 @@ static MaasStatus compute_prelu(MaasCtx *c)
     return maas_binary(c, MAAS_BIN_PRELU, maas_in(c, 0), &slope, maas_out(c, 0));
 }
 
+/* dx = x > 0 ? dy : slope dy; dslope = x > 0 ? 0 : x dy, summed */
+static void grad_prelu(MaasGrad *g)
+{
+    int x = maas_grad_in(g, 0), slope = maas_grad_in(g, 1), dy = maas_grad_dy(g, 0),
+        zero = maas_grad_number(g, x, 0);
+    int positive = MAAS_GRAD(g, "Greater", x, zero);
+    const MaasInfo *info = maas_grad_info(g, slope);
+    int64_t axes[MAAS_MAX_RANK];
+    int ones;
+
+    if (maas_grad_attrs(g)[0].set && (maas_grad_info(g, x)->rank < 0 || info->rank < 0)) {
+        maas_grad_refuse(g, "a slope of unknown rank");
+        return;
+    }
+    ones = slope_ones(&maas_grad_attrs(g)[0], maas_grad_info(g, x)->rank, info->rank);
+    for (int i = 0; i < ones; i++)
+        axes[i] = info->rank + i;
+    if (ones > 0)
+        slope = MAAS_GRAD(g, "Unsqueeze", slope, maas_grad_ints(g, ones, axes));
+    if (maas_grad_wants(g, 0))
+        maas_grad_give(g, 0, MAAS_GRAD(g, "Where", positive, dy, maas_grad_mul(g, dy, slope)));
+    if (maas_grad_wants(g, 1))
+        maas_grad_give_second(g, slope, MAAS_GRAD(g, "Where", positive, zero, maas_grad_mul(g, dy, x)));
+}
+
 #define MAAS_T_PRELU (MAAS_T_FLOATS | MAAS_T_INDEX | MAAS_T(MAAS_UINT32) | MAAS_T(MAAS_UINT64))
 
 const MaasOp maas_op_prelu = {
@@ -156,6 +197,7 @@ const MaasOp maas_op_prelu = {
     .infer = infer_prelu,
     .compute = compute_prelu,
     .batch = maas_batch_elementwise,
+    .grad = grad_prelu,
 };
 
 /* ---- Clip ---- */
@@ -192,23 +234,21 @@ static void clip_piece(void *arg, int64_t from, int64_t to)
     job->fn(job->x + (size_t)from * job->size, job->y + (size_t)from * job->size, to - from, &job->low, &job->high);
 }
 
-/* The bound is an input, an old attribute, or the end of the type's range. */
-static void clip_bound(const MaasCtx *c, int i, const MaasAttr *old, MaasType type, uint64_t *bound)
+void maas_clip_bound(const MaasTensor *bound, const MaasAttr *old, bool low, MaasType type, uint64_t *element)
 {
     static const int64_t lowest[] = {[1] = INT8_MIN, [2] = INT16_MIN, [4] = INT32_MIN, [8] = INT64_MIN};
     static const int64_t highest[] = {[1] = INT8_MAX, [2] = INT16_MAX, [4] = INT32_MAX, [8] = INT64_MAX};
-    const MaasTensor *t = maas_in(c, i);
     const size_t size = maas_type_size(type);
     const bool is_signed = maas_type_in(type, MAAS_T_SIGNED);
-    const float f = old->set ? old->f : i == 1 ? -INFINITY : INFINITY;
-    const int64_t v = i == 1 ? (is_signed ? lowest[size] : 0) : (is_signed ? highest[size] : -1);
+    const float f = old->set ? old->f : low ? -INFINITY : INFINITY;
+    const int64_t v = low ? (is_signed ? lowest[size] : 0) : (is_signed ? highest[size] : -1);
 
-    if (t)
-        memcpy(bound, t->data, size);
+    if (bound)
+        memcpy(element, bound->data, size);
     else if (type == MAAS_FLOAT || type == MAAS_DOUBLE)
-        maas_convert(MAAS_FLOAT, &f, type, bound, 1, NULL);
+        maas_convert(MAAS_FLOAT, &f, type, element, 1, NULL);
     else
-        maas_convert(MAAS_INT64, &v, type, bound, 1, NULL);
+        maas_convert(MAAS_INT64, &v, type, element, 1, NULL);
 }
 
 static MaasStatus compute_clip(MaasCtx *c)
@@ -216,9 +256,18 @@ static MaasStatus compute_clip(MaasCtx *c)
     const MaasTensor *x = maas_in(c, 0), *y = maas_out(c, 0);
     Clip job = {.fn = maas_kernel->clip(x->type), .x = x->data, .y = y->data, .size = maas_type_size(x->type)};
 
-    clip_bound(c, 1, &c->attr[0], x->type, &job.low);
-    clip_bound(c, 2, &c->attr[1], x->type, &job.high);
+    maas_clip_bound(maas_in(c, 1), &c->attr[0], true, x->type, &job.low);
+    maas_clip_bound(maas_in(c, 2), &c->attr[1], false, x->type, &job.high);
     return maas_parallel(c, x->count, 65536, clip_piece, &job);
+}
+
+static void grad_clip(MaasGrad *g)
+{
+    int dx =
+        MAAS_GRAD(g, "ClipGrad", maas_grad_dy(g, 0), maas_grad_in(g, 0), maas_grad_in(g, 1), maas_grad_in(g, 2));
+
+    maas_grad_copy_attrs(g, 0, 2);
+    maas_grad_give(g, 0, dx);
 }
 
 const MaasOp maas_op_clip = {
@@ -227,12 +276,13 @@ const MaasOp maas_op_clip = {
     .since = 11,
     .flags = MAAS_OP_HALF_VIA_F32 | MAAS_OP_INPLACE,
     .in = {{"input", MAAS_T_NUMERIC, 'T', 0},
-           {"min", MAAS_T_NUMERIC, 'T', MAAS_OPTIONAL},
-           {"max", MAAS_T_NUMERIC, 'T', MAAS_OPTIONAL}},
+           {"min", MAAS_T_NUMERIC, 'T', MAAS_OPTIONAL | MAAS_NO_GRAD},
+           {"max", MAAS_T_NUMERIC, 'T', MAAS_OPTIONAL | MAAS_NO_GRAD}},
     .out = {{"output", MAAS_T_NUMERIC, 'T', 0}},
     .attrs = {{"maas_min", MAAS_ATTR_FLOAT, .required = false}, {"maas_max", MAAS_ATTR_FLOAT, .required = false}},
     .adapt = adapt_clip,
     .infer = infer_clip,
     .compute = compute_clip,
     .batch = maas_batch_elementwise,
+    .grad = grad_clip,
 };

@@ -7,6 +7,7 @@
 #include "adapt.h"
 #include "batch.h"
 #include "expect.h"
+#include "grad.h"
 
 /* A tensor as (outer, axis, inner). */
 typedef struct Layout {
@@ -209,6 +210,15 @@ static double cost_top_k(const MaasInferCtx *c)
     return 2 * cost_line(c);
 }
 
+static void grad_top_k(MaasGrad *g)
+{
+    int zeros = maas_grad_zeros(g, maas_grad_in(g, 0));
+    int dx = MAAS_GRAD(g, "ScatterElements", zeros, maas_grad_out(g, 1), maas_grad_dy(g, 0));
+
+    maas_grad_set_int(g, "axis", maas_grad_attrs(g)[0].i);
+    maas_grad_give(g, 0, dx);
+}
+
 const MaasOp maas_op_top_k = {
     .name = "TopK",
     .first = 1,
@@ -223,6 +233,7 @@ const MaasOp maas_op_top_k = {
     .infer = infer_top_k,
     .compute = compute_top_k,
     .batch = maas_batch_along_axis,
+    .grad = grad_top_k,
     .cost = cost_top_k,
 };
 
@@ -265,6 +276,16 @@ static MaasStatus compute_cum_sum(MaasCtx *c)
 
 #define MAAS_T_CUM_SUM (MAAS_T_FLOATS | MAAS_T_INDEX | MAAS_T(MAAS_UINT32) | MAAS_T(MAAS_UINT64))
 
+/* The sums run the other way. */
+static void grad_cum_sum(MaasGrad *g)
+{
+    int dx = MAAS_GRAD(g, "CumSum", maas_grad_dy(g, 0), maas_grad_in(g, 1));
+
+    maas_grad_copy_attrs(g, 0, 1);
+    maas_grad_set_int(g, "reverse", maas_grad_attrs(g)[1].i == 0);
+    maas_grad_give(g, 0, dx);
+}
+
 const MaasOp maas_op_cum_sum = {
     .name = "CumSum",
     .first = 11,
@@ -276,4 +297,5 @@ const MaasOp maas_op_cum_sum = {
     .infer = infer_cum_sum,
     .compute = compute_cum_sum,
     .batch = maas_batch_along_input,
+    .grad = grad_cum_sum,
 };

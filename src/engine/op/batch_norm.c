@@ -8,6 +8,7 @@
 #include "adapt.h"
 #include "batch.h"
 #include "expect.h"
+#include "grad.h"
 
 enum { BN_EPSILON, BN_MOMENTUM, BN_TRAINING, BN_SPATIAL };
 enum { BN_X, BN_SCALE, BN_BIAS, BN_MEAN, BN_VAR };
@@ -155,6 +156,28 @@ static MaasStatus compute_batch_norm(MaasCtx *c)
     return MAAS_OK;
 }
 
+/* In training with the statistics of the batch, which the node gives; else with those it was given. */
+static void grad_batch_norm(MaasGrad *g)
+{
+    bool training = maas_grad_attrs(g)[BN_TRAINING].i != 0;
+    const int in[] = {maas_grad_dy(g, BN_Y), maas_grad_in(g, BN_X), maas_grad_in(g, BN_SCALE),
+                      training ? maas_grad_out(g, BN_SAVED_MEAN) : maas_grad_in(g, BN_MEAN),
+                      training ? maas_grad_out(g, BN_SAVED_VAR) : maas_grad_in(g, BN_VAR)};
+    int out[3];
+
+    for (int i = BN_RUNNING_MEAN; i <= BN_SAVED_VAR; i++)
+        if (maas_grad_dy(g, i) != MAAS_NO_VALUE)
+            maas_grad_refuse(g, "a loss of the statistics");
+    if (maas_grad_attrs(g)[BN_SPATIAL].i == 0)
+        maas_grad_refuse(g, "spatial 0");
+    maas_grad_ask(g, 3, (const int[]){BN_X, BN_SCALE, BN_BIAS}, out);
+    maas_grad_nodes(g, "BatchNormGrad", 5, in, 3, out);
+    maas_grad_copy_attrs(g, BN_EPSILON, BN_EPSILON + 1);
+    maas_grad_copy_attrs(g, BN_TRAINING, BN_TRAINING + 1);
+    for (int i = 0; i < 3; i++)
+        maas_grad_give(g, i, out[i]);
+}
+
 const MaasOp maas_op_batch_normalization = {
     .domain = "",
     .name = "BatchNormalization",
@@ -164,8 +187,8 @@ const MaasOp maas_op_batch_normalization = {
     .in = {{"X", MAAS_T_FLOATS, 'T', 0},
            {"scale", MAAS_T_FLOATS, 'U', 0},
            {"B", MAAS_T_FLOATS, 'U', 0},
-           {"input_mean", MAAS_T_FLOATS, 'V', 0},
-           {"input_var", MAAS_T_FLOATS, 'V', 0}},
+           {"input_mean", MAAS_T_FLOATS, 'V', MAAS_NO_GRAD},
+           {"input_var", MAAS_T_FLOATS, 'V', MAAS_NO_GRAD}},
     .out = {{"Y", MAAS_T_FLOATS, 'T', 0},
             {"running_mean", MAAS_T_FLOATS, 'V', MAAS_OPTIONAL},
             {"running_var", MAAS_T_FLOATS, 'V', MAAS_OPTIONAL},
@@ -179,4 +202,5 @@ const MaasOp maas_op_batch_normalization = {
     .infer = infer_batch_norm,
     .compute = compute_batch_norm,
     .batch = maas_batch_norm,
+    .grad = grad_batch_norm,
 };

@@ -8,6 +8,7 @@
 #include "adapt.h"
 #include "batch.h"
 #include "broadcast.h"
+#include "elementwise_grad.h"
 #include "expect.h"
 
 #define BINARY(id, NAME, since_opset, types, compute_fn)                                                           \
@@ -23,6 +24,7 @@
         .infer = maas_infer_binary,                                                                                \
         .compute = compute_fn,                                                                                     \
         .batch = maas_batch_##id,                                                                                  \
+        .grad = grad_##id,                                                                                         \
     };
 
 static MaasStatus compute_binary(MaasCtx *c, MaasBinary op)
@@ -77,6 +79,43 @@ static MaasStatus compute_div(MaasCtx *c)
     return compute_binary(c, MAAS_BIN_DIV);
 }
 
+static void grad_add(MaasGrad *g)
+{
+    int b = maas_grad_second(g), dy = maas_grad_dy(g, 0);
+
+    maas_grad_give_summed(g, 0, dy);
+    maas_grad_give_second(g, b, dy);
+}
+
+static void grad_sub(MaasGrad *g)
+{
+    int b = maas_grad_second(g), dy = maas_grad_dy(g, 0);
+
+    maas_grad_give_summed(g, 0, dy);
+    if (maas_grad_wants(g, 1))
+        maas_grad_give_second(g, b, maas_grad_neg(g, dy));
+}
+
+static void grad_mul(MaasGrad *g)
+{
+    int b = maas_grad_second(g), dy = maas_grad_dy(g, 0);
+
+    if (maas_grad_wants(g, 0))
+        maas_grad_give_summed(g, 0, maas_grad_mul(g, dy, b));
+    if (maas_grad_wants(g, 1))
+        maas_grad_give_second(g, b, maas_grad_mul(g, dy, maas_grad_in(g, 0)));
+}
+
+/* da = dy / b, db = -da y */
+static void grad_div(MaasGrad *g)
+{
+    int b = maas_grad_second(g), da = maas_grad_div(g, maas_grad_dy(g, 0), b);
+
+    maas_grad_give_summed(g, 0, da);
+    if (maas_grad_wants(g, 1))
+        maas_grad_give_second(g, b, maas_grad_neg(g, maas_grad_mul(g, da, maas_grad_out(g, 0))));
+}
+
 BINARY(add, "Add", 7, MAAS_T_NUMERIC, compute_add)
 BINARY(sub, "Sub", 7, MAAS_T_NUMERIC, compute_sub)
 BINARY(mul, "Mul", 7, MAAS_T_NUMERIC, compute_mul)
@@ -100,6 +139,19 @@ static MaasStatus compute_mod(MaasCtx *c)
                        maas_out(c, 0));
 }
 
+/* y = a - q b with a whole q: da = dy, db = -q dy */
+static void grad_mod(MaasGrad *g)
+{
+    int a = maas_grad_in(g, 0), b = maas_grad_in(g, 1), y = maas_grad_out(g, 0), dy = maas_grad_dy(g, 0);
+
+    maas_grad_give_summed(g, 0, dy);
+    if (maas_grad_wants(g, 1)) {
+        int q = MAAS_GRAD(g, "Round", maas_grad_div(g, MAAS_GRAD(g, "Sub", a, y), b));
+
+        maas_grad_give_summed(g, 1, maas_grad_neg(g, maas_grad_mul(g, dy, q)));
+    }
+}
+
 const MaasOp maas_op_mod = {
     .name = "Mod",
     .first = 10,
@@ -111,6 +163,7 @@ const MaasOp maas_op_mod = {
     .infer = infer_mod,
     .compute = compute_mod,
     .batch = maas_batch_elementwise,
+    .grad = grad_mod,
 };
 
 /* ---- Pow: base and exponent may differ in type; the result has the base's ---- */
@@ -207,6 +260,32 @@ static MaasStatus compute_pow(MaasCtx *c)
     return MAAS_OK;
 }
 
+/* da = dy b a^(b - 1); db = dy y log(a), zero where a is 0 or less */
+static void grad_pow(MaasGrad *g)
+{
+    int a = maas_grad_in(g, 0), b = maas_grad_second(g), dy = maas_grad_dy(g, 0);
+
+    if (maas_grad_wants(g, 0)) {
+        int e = b;
+
+        if (maas_grad_info(g, maas_grad_in(g, 1))->type != maas_grad_info(g, a)->type) {
+            e = MAAS_GRAD(g, "Cast", b);
+            maas_grad_set_int(g, "to", maas_grad_info(g, a)->type);
+        }
+        int power = MAAS_GRAD(g, "Pow", a, MAAS_GRAD(g, "Sub", e, maas_grad_number(g, a, 1)));
+
+        maas_grad_give_summed(g, 0, maas_grad_mul(g, dy, maas_grad_mul(g, e, power)));
+    }
+    if (maas_grad_wants(g, 1)) {
+        int zero = maas_grad_number(g, a, 0), positive = MAAS_GRAD(g, "Greater", a, zero);
+        int slope = maas_grad_mul(g, maas_grad_out(g, 0), MAAS_GRAD(g, "Log", a));
+
+        if (maas_grad_info(g, maas_grad_in(g, 1))->type != maas_grad_info(g, a)->type)
+            maas_grad_refuse(g, "base and exponent of different types");
+        maas_grad_give_second(g, b, maas_grad_mul(g, dy, MAAS_GRAD(g, "Where", positive, slope, zero)));
+    }
+}
+
 #define MAAS_T_POW (MAAS_T_FLOATS | MAAS_T_INDEX)
 
 const MaasOp maas_op_pow = {
@@ -221,6 +300,7 @@ const MaasOp maas_op_pow = {
     .infer = maas_infer_binary,
     .compute = compute_pow,
     .batch = maas_batch_elementwise,
+    .grad = grad_pow,
 };
 
 /* ---- Sum, Mean, Max, Min: any number of arguments, gathered in the output ---- */
@@ -266,7 +346,43 @@ static MaasStatus compute_min(MaasCtx *c)
     return compute_variadic(c, MAAS_BIN_MIN);
 }
 
-#define VARIADIC(id, NAME, types)                                                                                  \
+static void grad_sum(MaasGrad *g)
+{
+    for (int i = 0; i < maas_grad_n_in(g); i++)
+        maas_grad_give_summed(g, i, maas_grad_dy(g, 0));
+}
+
+static void grad_mean(MaasGrad *g)
+{
+    int n = maas_grad_number(g, maas_grad_in(g, 0), maas_grad_n_in(g));
+    int each = maas_grad_div(g, maas_grad_dy(g, 0), n);
+
+    for (int i = 0; i < maas_grad_n_in(g); i++)
+        maas_grad_give_summed(g, i, each);
+}
+
+/* dy goes to the arguments that equal the result, in equal parts. */
+static void grad_extreme(MaasGrad *g)
+{
+    int y = maas_grad_out(g, 0), total = MAAS_NO_VALUE;
+
+    for (int i = 0; i < maas_grad_n_in(g); i++) {
+        int equal = MAAS_GRAD(g, "Cast", MAAS_GRAD(g, "Equal", maas_grad_in(g, i), y));
+
+        maas_grad_set_int(g, "to", maas_grad_info(g, y)->type);
+        total = i == 0 ? equal : MAAS_GRAD(g, "Add", total, equal);
+    }
+    int zero = maas_grad_number(g, y, 0), each = maas_grad_div(g, maas_grad_dy(g, 0), total);
+
+    for (int i = 0; i < maas_grad_n_in(g); i++)
+        if (maas_grad_wants(g, i)) {
+            int equal = MAAS_GRAD(g, "Equal", maas_grad_in(g, i), y);
+
+            maas_grad_give_summed(g, i, MAAS_GRAD(g, "Where", equal, each, zero));
+        }
+}
+
+#define VARIADIC(id, NAME, types, grad_fn)                                                                         \
     const MaasOp maas_op_##id = {                                                                                  \
         .name = NAME,                                                                                              \
         .first = 1,                                                                                                \
@@ -278,8 +394,9 @@ static MaasStatus compute_min(MaasCtx *c)
         .infer = maas_infer_broadcast,                                                                             \
         .compute = compute_##id,                                                                                   \
         .batch = maas_batch_elementwise,                                                                           \
+        .grad = grad_fn,                                                                                           \
     };
-VARIADIC(sum, "Sum", MAAS_T_FLOATS)
-VARIADIC(mean, "Mean", MAAS_T_FLOATS)
-VARIADIC(max, "Max", MAAS_T_NUMERIC)
-VARIADIC(min, "Min", MAAS_T_NUMERIC)
+VARIADIC(sum, "Sum", MAAS_T_FLOATS, grad_sum)
+VARIADIC(mean, "Mean", MAAS_T_FLOATS, grad_mean)
+VARIADIC(max, "Max", MAAS_T_NUMERIC, grad_extreme)
+VARIADIC(min, "Min", MAAS_T_NUMERIC, grad_extreme)

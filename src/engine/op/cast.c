@@ -10,6 +10,7 @@
 #include "adapt.h"
 #include "batch.h"
 #include "dims.h"
+#include "grad.h"
 
 #define MAAS_T_CAST (MAAS_T_ANY & ~MAAS_T_COMPLEX)
 
@@ -156,6 +157,15 @@ static MaasStatus compute_cast(MaasCtx *c)
 
 #define CAST_ATTRS {"round_mode", MAAS_ATTR_STRING, .s = "up"}, {"saturate", MAAS_ATTR_INT, .i = 1}
 
+/* Between floating types; other outputs have no gradient anyway. */
+static void grad_cast(MaasGrad *g)
+{
+    int dx = MAAS_GRAD(g, "Cast", maas_grad_dy(g, 0));
+
+    maas_grad_set_int(g, "to", maas_grad_info(g, maas_grad_in(g, 0))->type);
+    maas_grad_give(g, 0, dx);
+}
+
 const MaasOp maas_op_cast = {
     .name = "Cast",
     .first = 1,
@@ -167,6 +177,7 @@ const MaasOp maas_op_cast = {
     .infer = infer_cast,
     .compute = compute_cast,
     .batch = maas_batch_cast,
+    .grad = grad_cast,
 };
 
 const MaasOp maas_op_cast_like = {
@@ -179,4 +190,5 @@ const MaasOp maas_op_cast_like = {
     .infer = infer_cast_like,
     .compute = compute_cast,
     .batch = maas_batch_cast,
+    .grad = grad_cast,
 };

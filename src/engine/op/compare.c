@@ -7,6 +7,7 @@
 #include "batch.h"
 #include "broadcast.h"
 #include "dims.h"
+#include "elementwise_grad.h"
 
 /* ---- comparisons; a > b is b < a ---- */
 
@@ -195,6 +196,16 @@ static MaasStatus compute_where(MaasCtx *c)
     return maas_broadcast_run(c, &plan, select_block, &job);
 }
 
+static void grad_where(MaasGrad *g)
+{
+    int cond = maas_grad_in(g, 0), dy = maas_grad_dy(g, 0), zero = maas_grad_number(g, maas_grad_out(g, 0), 0);
+
+    if (maas_grad_wants(g, 1))
+        maas_grad_give_summed(g, 1, MAAS_GRAD(g, "Where", cond, dy, zero));
+    if (maas_grad_wants(g, 2))
+        maas_grad_give_summed(g, 2, MAAS_GRAD(g, "Where", cond, zero, dy));
+}
+
 const MaasOp maas_op_where = {
     .name = "Where",
     .first = 9,
@@ -205,4 +216,5 @@ const MaasOp maas_op_where = {
     .infer = maas_infer_broadcast,
     .compute = compute_where,
     .batch = maas_batch_where,
+    .grad = grad_where,
 };

@@ -6,6 +6,7 @@
 #include "adapt.h"
 #include "batch.h"
 #include "dims.h"
+#include "grad.h"
 #include "move.h"
 
 /* Product of the sizes before and from an axis on. */
@@ -107,6 +108,26 @@ static MaasStatus compute_concat(MaasCtx *c)
     return MAAS_OK;
 }
 
+/* dy cut apart: one Slice for each input that wants its part, from where the inputs before it end. */
+static void grad_concat(MaasGrad *g)
+{
+    int64_t axis = maas_grad_attrs(g)[0].i;
+    int from = maas_grad_ints(g, 1, (const int64_t[]){0}), axes = maas_grad_ints(g, 1, &axis);
+
+    for (int i = 0; i < maas_grad_n_in(g); i++) {
+        int size = MAAS_GRAD(g, "Shape", maas_grad_in(g, i));
+
+        maas_grad_set_int(g, "start", axis);
+        if (axis != -1)
+            maas_grad_set_int(g, "end", axis + 1);
+        int to = MAAS_GRAD(g, "Add", from, size);
+
+        if (maas_grad_wants(g, i))
+            maas_grad_give(g, i, MAAS_GRAD(g, "Slice", maas_grad_dy(g, 0), from, to, axes));
+        from = to;
+    }
+}
+
 const MaasOp maas_op_concat = {
     .name = "Concat",
     .first = 1,
@@ -118,6 +139,7 @@ const MaasOp maas_op_concat = {
     .infer = infer_concat,
     .compute = compute_concat,
     .batch = maas_batch_concat,
+    .grad = grad_concat,
 };
 
 /* ---- Split ---- */
@@ -213,6 +235,23 @@ static MaasStatus compute_split(MaasCtx *c)
     return MAAS_OK;
 }
 
+static void grad_split(MaasGrad *g)
+{
+    int small[16], n = maas_grad_n_out(g);
+
+    if (n > 16) {
+        maas_grad_refuse(g, "more than 16 parts");
+        return;
+    }
+    for (int i = 0; i < n; i++)
+        small[i] =
+            maas_grad_dy(g, i) != MAAS_NO_VALUE ? maas_grad_dy(g, i) : maas_grad_zeros(g, maas_grad_out(g, i));
+    int dx = maas_grad_node(g, "Concat", n, small);
+
+    maas_grad_set_int(g, "axis", maas_grad_attrs(g)[SPLIT_AXIS].i);
+    maas_grad_give(g, 0, dx);
+}
+
 const MaasOp maas_op_split = {
     .name = "Split",
     .first = 1,
@@ -224,4 +263,5 @@ const MaasOp maas_op_split = {
     .infer = infer_split,
     .compute = compute_split,
     .batch = maas_batch_split,
+    .grad = grad_split,
 };

@@ -10,6 +10,7 @@
 #include "../kernel/kernel.h"
 #include "batch.h"
 #include "conv.h"
+#include "conv_grad.h"
 #include "expect.h"
 #include "product.h"
 
@@ -247,4 +248,5 @@ const MaasOp maas_op_conv = {
     .compute = compute_conv,
     .batch = maas_batch_first,
     .cost = cost_conv,
+    .grad = maas_grad_conv,
 };

@@ -9,6 +9,7 @@
 #include "../kernel/kernel.h"
 #include "batch.h"
 #include "conv.h"
+#include "conv_grad.h"
 #include "expect.h"
 #include "product.h"
 
@@ -204,6 +205,7 @@ const MaasOp maas_op_conv_transpose = {
     .compute = compute_conv_transpose,
     .batch = maas_batch_first,
     .cost = cost_conv_transpose,
+    .grad = maas_grad_conv_transpose,
 };
 
 /* ---- Col2Im ---- */

@@ -318,3 +318,16 @@ void maas_one(MaasType type, void *element)
         break;
     }
 }
+
+MaasStatus maas_infer_shaped(MaasInferCtx *c, int i)
+{
+    const MaasTensor *shape = maas_known(c, i);
+    int64_t dims[MAAS_MAX_RANK], length;
+
+    MAAS_TRY(maas_infer_vector(c, i, &length));
+    if (length >= 0)
+        MAAS_TRY(maas_infer_rank(c, length));
+    for (int d = 0; d < length; d++)
+        dims[d] = shape ? maas_known_int(shape, d) : MAAS_DIM_ANY;
+    return maas_infer_out(c, 0, MAAS_UNDEFINED, length < 0 ? -1 : (int)length, dims);
+}

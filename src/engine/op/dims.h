@@ -39,6 +39,8 @@ MaasStatus maas_infer_axes(const MaasInferCtx *c, int64_t n, const int64_t *list
 MaasStatus maas_infer_axes_of(const MaasInferCtx *c, const MaasTensor *t, int rank, int *axes, int *n);
 /* Output i is a vector (rank 1) or a scalar (rank 0, n = 1) of int64 with known content. */
 MaasStatus maas_infer_ints(MaasInferCtx *c, int i, int rank, int64_t n, const int64_t *values);
+/* Output 0 has the shape that input i, a vector of int64, says. */
+MaasStatus maas_infer_shaped(MaasInferCtx *c, int i);
 /* The element types that an attribute `dtype` may name; refuses others. */
 MaasStatus maas_infer_dtype(const MaasInferCtx *c, int64_t dtype, MaasTypeSet allowed, MaasType *type);
 /* A copy of an info that lives as long as the inference results, without its content. */

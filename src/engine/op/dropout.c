@@ -9,6 +9,7 @@
 #include "adapt.h"
 #include "batch.h"
 #include "expect.h"
+#include "grad.h"
 
 enum { DROPOUT_SEED, DROPOUT_MASK_AS_DATA };
 
@@ -125,6 +126,47 @@ static MaasStatus compute_dropout(MaasCtx *c)
     return MAAS_OK;
 }
 
+/* dx = dy * mask / (1 - ratio) when training, else dy: DropoutGrad sees which. */
+static void grad_dropout(MaasGrad *g)
+{
+    int dx = MAAS_GRAD(g, "DropoutGrad", maas_grad_dy(g, 0), maas_grad_out(g, 1), maas_grad_in(g, 1),
+                       maas_grad_in(g, 2));
+
+    if (maas_grad_attrs(g)[DROPOUT_MASK_AS_DATA].i)
+        maas_grad_refuse(g, "a mask of the data's type");
+    maas_grad_give(g, 0, dx);
+}
+
+static MaasStatus compute_dropout_grad(MaasCtx *c)
+{
+    const MaasTensor *dy = maas_in(c, 0), *ratio = maas_in(c, 2), *training = maas_in(c, 3);
+    const uint8_t *mask = MAAS_U8(maas_in(c, 1));
+    MaasTensor *dx = maas_out(c, 0);
+    double share = !training || !MAAS_U8(training)[0] ? 0 : ratio ? number(ratio) : 0.5;
+
+    for (int64_t i = 0; i < dx->count; i++)
+        if (dx->type == MAAS_DOUBLE)
+            MAAS_F64(dx)[i] = mask[i] ? MAAS_F64(dy)[i] / (1 - share) : 0;
+        else
+            MAAS_F32(dx)[i] = mask[i] ? (float)((double)MAAS_F32(dy)[i] / (1 - share)) : 0;
+    return MAAS_OK;
+}
+
+const MaasOp maas_op_dropout_grad = {
+    .domain = "maas",
+    .name = "DropoutGrad",
+    .first = 1,
+    .since = 1,
+    .flags = MAAS_OP_HALF_VIA_F32 | MAAS_OP_INPLACE,
+    .in = {{"dY", MAAS_T_FLOATS, 'T', 0},
+           {"mask", MAAS_T_BOOL, 0, 0},
+           {"ratio", MAAS_T_FLOATS, 0, MAAS_OPTIONAL},
+           {"training_mode", MAAS_T_BOOL, 0, MAAS_OPTIONAL}},
+    .out = {{"dX", MAAS_T_FLOATS, 'T', 0}},
+    .infer = maas_infer_same,
+    .compute = compute_dropout_grad,
+};
+
 const MaasOp maas_op_dropout = {
     .domain = "",
     .name = "Dropout",
@@ -132,7 +174,7 @@ const MaasOp maas_op_dropout = {
     .since = 22,
     .flags = MAAS_OP_HALF_VIA_F32 | MAAS_OP_RANDOM | MAAS_OP_INPLACE,
     .in = {{"data", MAAS_T_FLOATS, 'T', 0},
-           {"ratio", MAAS_T_FLOATS, 0, MAAS_OPTIONAL},
+           {"ratio", MAAS_T_FLOATS, 0, MAAS_OPTIONAL | MAAS_NO_GRAD},
            {"training_mode", MAAS_T_BOOL, 0, MAAS_OPTIONAL}},
     .out = {{"output", MAAS_T_FLOATS, 'T', 0}, {"mask", MAAS_T_BOOL | MAAS_T_FLOATS, 0, MAAS_OPTIONAL}},
     .attrs = {{"seed", MAAS_ATTR_INT}, {"mask_as_data", MAAS_ATTR_INT}},
@@ -140,4 +182,5 @@ const MaasOp maas_op_dropout = {
     .infer = infer_dropout,
     .compute = compute_dropout,
     .batch = maas_batch_dropout,
+    .grad = grad_dropout,
 };

@@ -8,6 +8,7 @@
 #include "../kernel/kernel.h"
 #include "batch.h"
 #include "dims.h"
+#include "grad.h"
 #include "move.h"
 
 /* Index i of a tensor of int32 or int64, in [0, size); fails naming the place. */
@@ -98,6 +99,15 @@ static MaasStatus compute_gather(MaasCtx *c)
     return maas_parallel(c, outer * n, 1 + (int64_t)(262144 / job.bytes), gather_rows, &job);
 }
 
+static void grad_gather(MaasGrad *g)
+{
+    int shape = maas_grad_shape(g, maas_grad_in(g, 0));
+    int dx = MAAS_GRAD(g, "GatherGrad", maas_grad_dy(g, 0), maas_grad_in(g, 1), shape);
+
+    maas_grad_copy_attrs(g, 0, 1);
+    maas_grad_give(g, 0, dx);
+}
+
 const MaasOp maas_op_gather = {
     .name = "Gather",
     .first = 1,
@@ -108,6 +118,62 @@ const MaasOp maas_op_gather = {
     .infer = infer_gather,
     .compute = compute_gather,
     .batch = maas_batch_gather,
+    .grad = grad_gather,
+};
+
+/* ---- GatherGrad: what Gather picked from a place is added up there ---- */
+
+static MaasStatus infer_gather_grad(MaasInferCtx *c)
+{
+    return maas_infer_shaped(c, 2);
+}
+
+static MaasStatus compute_gather_grad(MaasCtx *c)
+{
+    static const int64_t step[4] = {0, 1, 0, 1};
+    const MaasTensor *dy = maas_in(c, 0), *indices = maas_in(c, 1);
+    MaasTensor *dx = maas_out(c, 0);
+    const MaasBinaryFn add = maas_kernel->binary(MAAS_BIN_ADD, dx->type);
+    int axis = maas_axis(c->attr[0].i, dx->rank);
+    int64_t n = indices->count, outer = 1, inner = 1;
+    size_t row;
+
+    if (dx->count > 0)
+        memset(dx->data, 0, maas_tensor_bytes(dx));
+    if (dy->count == 0)
+        return MAAS_OK;
+    for (int i = 0; i < axis; i++)
+        outer *= dx->dims[i];
+    for (int i = axis + 1; i < dx->rank; i++)
+        inner *= dx->dims[i];
+    row = (size_t)inner * maas_type_size(dx->type);
+    for (int64_t o = 0; o < outer; o++) {
+        for (int64_t i = 0; i < n; i++) {
+            const char *from = (const char *)dy->data + (size_t)(o * n + i) * row;
+            int64_t at;
+
+            MAAS_TRY(index_at(c, indices, i, dx->dims[axis], &at));
+            char *to = (char *)dx->data + (size_t)(o * dx->dims[axis] + at) * row;
+
+            add(to, from, to, 1, inner, step);
+            if ((i & 0xfff) == 0 && maas_stop(c))
+                return maas_stopped(c);
+        }
+    }
+    return MAAS_OK;
+}
+
+const MaasOp maas_op_gather_grad = {
+    .domain = "maas",
+    .name = "GatherGrad",
+    .first = 1,
+    .since = 1,
+    .flags = MAAS_OP_HALF_VIA_F32,
+    .in = {{"dY", MAAS_T_FLOATS, 'T', 0}, {"indices", MAAS_T_INDEX, 0, 0}, {"shape", MAAS_T_I64, 0, 0}},
+    .out = {{"dX", MAAS_T_FLOATS, 'T', 0}},
+    .attrs = {{"axis", MAAS_ATTR_INT, .i = 0}},
+    .infer = infer_gather_grad,
+    .compute = compute_gather_grad,
 };
 
 /* ---- GatherElements ---- */
@@ -165,6 +231,16 @@ static MaasStatus compute_gather_elements(MaasCtx *c)
     return MAAS_OK;
 }
 
+static void grad_gather_elements(MaasGrad *g)
+{
+    int zeros = maas_grad_zeros(g, maas_grad_in(g, 0));
+    int dx = MAAS_GRAD(g, "ScatterElements", zeros, maas_grad_in(g, 1), maas_grad_dy(g, 0));
+
+    maas_grad_copy_attrs(g, 0, 1);
+    maas_grad_set_text(g, "reduction", "add");
+    maas_grad_give(g, 0, dx);
+}
+
 const MaasOp maas_op_gather_elements = {
     .name = "GatherElements",
     .first = 11,
@@ -175,6 +251,7 @@ const MaasOp maas_op_gather_elements = {
     .infer = infer_gather_elements,
     .compute = compute_gather_elements,
     .batch = maas_batch_gather_elements,
+    .grad = grad_gather_elements,
 };
 
 /* ---- GatherND ---- */
@@ -248,6 +325,17 @@ static MaasStatus compute_gather_nd(MaasCtx *c)
     return MAAS_OK;
 }
 
+static void grad_gather_nd(MaasGrad *g)
+{
+    int dx =
+        MAAS_GRAD(g, "ScatterND", maas_grad_zeros(g, maas_grad_in(g, 0)), maas_grad_in(g, 1), maas_grad_dy(g, 0));
+
+    if (maas_grad_attrs(g)[0].i != 0)
+        maas_grad_refuse(g, "batch_dims above 0");
+    maas_grad_set_text(g, "reduction", "add");
+    maas_grad_give(g, 0, dx);
+}
+
 const MaasOp maas_op_gather_nd = {
     .name = "GatherND",
     .first = 11,
@@ -258,6 +346,7 @@ const MaasOp maas_op_gather_nd = {
     .infer = infer_gather_nd,
     .compute = compute_gather_nd,
     .batch = maas_batch_gather_nd,
+    .grad = grad_gather_nd,
 };
 
 /* ---- Compress ---- */

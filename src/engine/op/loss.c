@@ -5,6 +5,7 @@
 
 #include "../kernel/kernel.h"
 #include "expect.h"
+#include "grad.h"
 
 enum { LOSS_IGNORE, LOSS_REDUCTION };
 
@@ -88,6 +89,16 @@ static MaasStatus compute_nll(MaasCtx *c)
     return likelihood(c, maas_in(c, 0)->data);
 }
 
+/* dx = -weight dy at the label's place, see loss_grad.c. */
+static void grad_nll(MaasGrad *g)
+{
+    int dx = MAAS_GRAD(g, "LikelihoodGrad", maas_grad_dy(g, 0), maas_grad_in(g, 1),
+                       maas_grad_shape(g, maas_grad_in(g, 0)), maas_grad_in(g, 2));
+
+    maas_grad_copy_attrs(g, 0, 2);
+    maas_grad_give(g, 0, dx);
+}
+
 const MaasOp maas_op_negative_log_likelihood_loss = {
     .domain = "",
     .name = "NegativeLogLikelihoodLoss",
@@ -96,11 +107,12 @@ const MaasOp maas_op_negative_log_likelihood_loss = {
     .flags = MAAS_OP_HALF_VIA_F32,
     .in = {{"input", MAAS_T_FLOATS, 'T', 0},
            {"target", MAAS_T_INDEX, 0, 0},
-           {"weight", MAAS_T_FLOATS, 'T', MAAS_OPTIONAL}},
+           {"weight", MAAS_T_FLOATS, 'T', MAAS_OPTIONAL | MAAS_NO_GRAD}},
     .out = {{"loss", MAAS_T_FLOATS, 'T', 0}},
     .attrs = {{"ignore_index", MAAS_ATTR_INT}, {"reduction", MAAS_ATTR_STRING, .s = "mean"}},
     .infer = infer_loss,
     .compute = compute_nll,
+    .grad = grad_nll,
 };
 
 static MaasStatus infer_cross_entropy(MaasInferCtx *c)
@@ -125,6 +137,22 @@ static MaasStatus compute_cross_entropy(MaasCtx *c)
     return likelihood(c, log_prob);
 }
 
+static void grad_cross_entropy(MaasGrad *g)
+{
+    int log_prob = maas_grad_out(g, 1), dx;
+
+    if (maas_grad_dy(g, 0) != MAAS_NO_VALUE) {
+        dx = MAAS_GRAD(g, "CrossEntropyGrad", maas_grad_dy(g, 0), maas_grad_in(g, 1), log_prob, maas_grad_in(g, 2));
+        maas_grad_copy_attrs(g, 0, 2);
+        maas_grad_give(g, 0, dx);
+    }
+    if (maas_grad_dy(g, 1) != MAAS_NO_VALUE) {
+        dx = MAAS_GRAD(g, "LogSoftmaxGrad", log_prob, maas_grad_dy(g, 1));
+        maas_grad_set_int(g, "axis", 1);
+        maas_grad_give(g, 0, dx);
+    }
+}
+
 const MaasOp maas_op_softmax_cross_entropy_loss = {
     .domain = "",
     .name = "SoftmaxCrossEntropyLoss",
@@ -133,9 +161,10 @@ const MaasOp maas_op_softmax_cross_entropy_loss = {
     .flags = MAAS_OP_HALF_VIA_F32,
     .in = {{"scores", MAAS_T_FLOATS, 'T', 0},
            {"labels", MAAS_T_INDEX, 0, 0},
-           {"weights", MAAS_T_FLOATS, 'T', MAAS_OPTIONAL}},
+           {"weights", MAAS_T_FLOATS, 'T', MAAS_OPTIONAL | MAAS_NO_GRAD}},
     .out = {{"output", MAAS_T_FLOATS, 'T', 0}, {"log_prob", MAAS_T_FLOATS, 'T', MAAS_OPTIONAL}},
     .attrs = {{"ignore_index", MAAS_ATTR_INT}, {"reduction", MAAS_ATTR_STRING, .s = "mean"}},
     .infer = infer_cross_entropy,
     .compute = compute_cross_entropy,
+    .grad = grad_cross_entropy,
 };

@@ -7,6 +7,7 @@
 #include "adapt.h"
 #include "batch.h"
 #include "expect.h"
+#include "grad.h"
 #include "product.h"
 
 #define TYPES (MAAS_T_FLOATS | MAAS_T(MAAS_INT32) | MAAS_T(MAAS_INT64) | MAAS_T(MAAS_UINT32) | MAAS_T(MAAS_UINT64))
@@ -76,6 +77,20 @@ static MaasStatus compute_matmul(MaasCtx *c)
     return MAAS_OK;
 }
 
+static void grad_matmul(MaasGrad *g)
+{
+    int dy = maas_grad_dy(g, 0);
+
+    for (int side = 0; side < 2; side++)
+        if (maas_grad_wants(g, side)) {
+            int dx =
+                MAAS_GRAD(g, "MatMulGrad", dy, maas_grad_in(g, !side), maas_grad_shape(g, maas_grad_in(g, side)));
+
+            maas_grad_set_int(g, "side", side);
+            maas_grad_give(g, side, dx);
+        }
+}
+
 const MaasOp maas_op_matmul = {
     .domain = "",
     .name = "MatMul",
@@ -88,6 +103,7 @@ const MaasOp maas_op_matmul = {
     .compute = compute_matmul,
     .batch = maas_batch_matmul,
     .cost = cost_matmul,
+    .grad = grad_matmul,
 };
 
 /* ---- Gemm ---- */
@@ -215,6 +231,35 @@ static MaasStatus compute_gemm(MaasCtx *c)
     return MAAS_OK;
 }
 
+/* Appends alpha op(A) op(B). */
+static int scaled_product(MaasGrad *g, int a, bool ta, int b, bool tb)
+{
+    int y = MAAS_GRAD(g, "Gemm", a, b);
+
+    maas_grad_set_int(g, "transA", ta);
+    maas_grad_set_int(g, "transB", tb);
+    maas_grad_set_float(g, "alpha", maas_grad_attrs(g)[GEMM_ALPHA].f);
+    return y;
+}
+
+static void grad_gemm(MaasGrad *g)
+{
+    const MaasAttr *attr = maas_grad_attrs(g);
+    bool ta = attr[GEMM_TRANS_A].i != 0, tb = attr[GEMM_TRANS_B].i != 0;
+    int a = maas_grad_in(g, 0), b = maas_grad_in(g, 1), dy = maas_grad_dy(g, 0);
+
+    if (maas_grad_wants(g, 0)) /* dA = alpha dY op(B)', or its transpose */
+        maas_grad_give(g, 0, ta ? scaled_product(g, b, tb, dy, true) : scaled_product(g, dy, false, b, !tb));
+    if (maas_grad_wants(g, 1)) /* dB = alpha op(A)' dY, or its transpose */
+        maas_grad_give(g, 1, tb ? scaled_product(g, dy, true, a, ta) : scaled_product(g, a, !ta, dy, false));
+    if (maas_grad_wants(g, 2)) {
+        int sum = maas_grad_sum_to(g, dy, maas_grad_out(g, 0), maas_grad_in(g, 2));
+        float beta = attr[GEMM_BETA].f;
+
+        maas_grad_give(g, 2, beta == 1 ? sum : maas_grad_mul(g, sum, maas_grad_number(g, a, (double)beta)));
+    }
+}
+
 const MaasOp maas_op_gemm = {
     .domain = "",
     .name = "Gemm",
@@ -232,4 +277,5 @@ const MaasOp maas_op_gemm = {
     .compute = compute_gemm,
     .batch = maas_batch_gemm,
     .cost = cost_gemm,
+    .grad = grad_gemm,
 };

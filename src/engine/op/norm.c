@@ -11,6 +11,7 @@
 #include "adapt.h"
 #include "batch.h"
 #include "expect.h"
+#include "grad.h"
 
 static void moments(const MaasTensor *x, int64_t from, int64_t n, const double *shift, double *mean,
                     double *variance)
@@ -180,6 +181,49 @@ static MaasStatus compute_layer_norm(MaasCtx *c)
     return normalise_trailing(c, true);
 }
 
+/* The gradients of x, scale and bias, by one node of norm_grad.c; the caller sets its attributes. */
+static void grad_affine(MaasGrad *g, const char *op, int *out)
+{
+    const int in[] = {maas_grad_dy(g, 0), maas_grad_in(g, 0), maas_grad_in(g, 1)};
+
+    maas_grad_ask(g, 3, (const int[]){0, 1, 2}, out);
+    maas_grad_nodes(g, op, 3, in, 3, out);
+}
+
+static void give_affine(MaasGrad *g, const int *out)
+{
+    for (int i = 0; i < 3; i++)
+        maas_grad_give(g, i, out[i]);
+}
+
+static void grad_trailing(MaasGrad *g, bool rms)
+{
+    const MaasAttr *axis = &maas_grad_attrs(g)[LAYER_AXIS];
+    const MaasInfo *x = maas_grad_info(g, maas_grad_in(g, 0)), *scale = maas_grad_info(g, maas_grad_in(g, 1));
+    int out[3];
+
+    if (maas_grad_dy(g, 1) != MAAS_NO_VALUE || maas_grad_dy(g, 2) != MAAS_NO_VALUE)
+        maas_grad_refuse(g, "mean or deviation as an output");
+    else if (x->rank < 0 || scale->rank != (axis->i < 0 ? -axis->i : x->rank - axis->i))
+        maas_grad_refuse(g, "a scale that is broadcast");
+    else if (x->type != scale->type)
+        maas_grad_refuse(g, "a scale of another type");
+    grad_affine(g, "LayerNormGrad", out);
+    maas_grad_copy_attrs(g, LAYER_AXIS, LAYER_EPSILON + 1);
+    maas_grad_set_int(g, "rms", rms);
+    give_affine(g, out);
+}
+
+static void grad_layer_norm(MaasGrad *g)
+{
+    grad_trailing(g, false);
+}
+
+static void grad_rms_norm(MaasGrad *g)
+{
+    grad_trailing(g, true);
+}
+
 const MaasOp maas_op_layer_normalization = {
     .domain = "",
     .name = "LayerNormalization",
@@ -198,6 +242,7 @@ const MaasOp maas_op_layer_normalization = {
     .infer = infer_trailing,
     .compute = compute_layer_norm,
     .batch = maas_batch_from_axis,
+    .grad = grad_layer_norm,
 };
 
 static MaasStatus infer_rms_norm(MaasInferCtx *c)
@@ -251,6 +296,7 @@ const MaasOp maas_op_rms_normalization = {
     .infer = infer_rms_norm,
     .compute = compute_rms_norm,
     .batch = maas_batch_from_axis,
+    .grad = grad_rms_norm,
 };
 
 /* ---- over channels of an image: InstanceNormalization and GroupNormalization ---- */
@@ -306,6 +352,15 @@ static MaasStatus compute_instance_norm(MaasCtx *c)
     return normalise_groups(c, x->dims[1], 1, plane_of(x), 1, (double)c->attr[0].f);
 }
 
+static void grad_instance_norm(MaasGrad *g)
+{
+    int out[3];
+
+    grad_affine(g, "GroupNormGrad", out);
+    maas_grad_copy_attrs(g, 0, 1);
+    give_affine(g, out);
+}
+
 const MaasOp maas_op_instance_normalization = {
     .domain = "",
     .name = "InstanceNormalization",
@@ -318,6 +373,7 @@ const MaasOp maas_op_instance_normalization = {
     .infer = infer_instance_norm,
     .compute = compute_instance_norm,
     .batch = maas_batch_first,
+    .grad = grad_instance_norm,
 };
 
 enum { GROUP_NUMBER, GROUP_EPSILON, GROUP_STASH, GROUP_PER_GROUP };
@@ -351,6 +407,16 @@ static MaasStatus compute_group_norm(MaasCtx *c)
                             (double)c->attr[GROUP_EPSILON].f);
 }
 
+static void grad_group_norm(MaasGrad *g)
+{
+    int out[3];
+
+    grad_affine(g, "GroupNormGrad", out);
+    maas_grad_copy_attrs(g, GROUP_NUMBER, GROUP_EPSILON + 1);
+    maas_grad_copy_attrs(g, GROUP_PER_GROUP, GROUP_PER_GROUP + 1);
+    give_affine(g, out);
+}
+
 const MaasOp maas_op_group_normalization = {
     .domain = "",
     .name = "GroupNormalization",
@@ -367,6 +433,7 @@ const MaasOp maas_op_group_normalization = {
     .infer = infer_group_norm,
     .compute = compute_group_norm,
     .batch = maas_batch_first,
+    .grad = grad_group_norm,
 };
 
 /* ---- MeanVarianceNormalization: over any axes ---- */

@@ -18,6 +18,9 @@ typedef struct MaasGraph MaasGraph;
 typedef struct MaasRun MaasRun;
 typedef struct MaasInferScope MaasInferScope;
 typedef struct MaasBatchCtx MaasBatchCtx;
+typedef struct MaasGrad MaasGrad;
+
+#define MAAS_NO_VALUE (-1) /* in place of an edge's number: none */
 
 #define MAAS_MAX_IN_SPECS 14
 #define MAAS_MAX_OUT_SPECS 8
@@ -72,9 +75,13 @@ typedef struct MaasAttrSpec {
 
 /* ---- signature ---- */
 
-#define MAAS_OPTIONAL 1 /* may be absent ("" or beyond the end) */
-#define MAAS_VARIADIC 2 /* last in the table: any further arguments, each of these types */
-#define MAAS_MIXED 4    /* a variadic whose arguments may differ in type */
+#define MAAS_OPTIONAL 1  /* may be absent ("" or beyond the end) */
+#define MAAS_VARIADIC 2  /* last in the table: any further arguments, each of these types */
+#define MAAS_MIXED 4     /* a variadic whose arguments may differ in type */
+#define MAAS_INTERNAL 16 /* an output for the backward pass, which no model may name */
+#define MAAS_NO_GRAD                                                                                               \
+    8 /* the operator's gradient leaves this input out: a parameter before it cannot be trained                    \
+       */
 
 typedef struct MaasArgSpec {
     const char *name;
@@ -143,7 +150,10 @@ enum {
     MAAS_OP_INPLACE = 16,
     /* compute cannot do without the state: where a node runs before it was prepared (folding), prepare makes one
      * for this call.  The state follows from the attributes and the inputs' types alone. */
-    MAAS_OP_STATE = 32
+    MAAS_OP_STATE = 32,
+    /* Outputs of a floating type do not change with small changes of the inputs (Sign, Round, Hardmax ...): the
+     * gradient is zero.  Outputs of other types never have one. */
+    MAAS_OP_NO_SLOPE = 64
 };
 
 struct MaasOp {
@@ -181,6 +191,10 @@ struct MaasOp {
 
     /* Floating-point operations for these shapes; NULL: one per output element. */
     double (*cost)(const MaasInferCtx *c);
+
+    /* Appends the nodes that compute the gradients of the inputs from those of the outputs; see grad.h.  NULL:
+     * there is no gradient, or it is zero (MAAS_OP_NO_SLOPE). */
+    void (*grad)(MaasGrad *g);
 };
 
 /* ---- for infer functions ---- */

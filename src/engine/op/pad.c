@@ -10,6 +10,7 @@
 #include "adapt.h"
 #include "batch.h"
 #include "dims.h"
+#include "grad.h"
 #include "move.h"
 
 enum { PAD_DATA, PAD_PADS, PAD_VALUE, PAD_AXES };
@@ -230,13 +231,24 @@ static MaasStatus compute_pad(MaasCtx *c)
     return copy_box(c, in, crop, kept, out, before);
 }
 
+/* Padding with zeros by the same numbers negated: it cuts off what was added, and puts back what was cut. */
+static void grad_pad(MaasGrad *g)
+{
+    int pads = MAAS_GRAD(g, "Neg", maas_grad_in(g, PAD_PADS));
+
+    if (mode_of(&maas_grad_attrs(g)[0]) != PAD_CONSTANT)
+        maas_grad_refuse(g, "mode %.*s", (int)maas_grad_attrs(g)[0].s.length, maas_grad_attrs(g)[0].s.data);
+    maas_grad_give(g, PAD_DATA,
+                   MAAS_GRAD(g, "Pad", maas_grad_dy(g, 0), pads, MAAS_NO_VALUE, maas_grad_in(g, PAD_AXES)));
+}
+
 const MaasOp maas_op_pad = {
     .name = "Pad",
     .first = 1,
     .since = 11,
     .in = {{"data", MAAS_T_ANY, 'T', 0},
            {"pads", MAAS_T_I64, 0, 0},
-           {"constant_value", MAAS_T_ANY, 0, MAAS_OPTIONAL},
+           {"constant_value", MAAS_T_ANY, 0, MAAS_OPTIONAL | MAAS_NO_GRAD},
            {"axes", MAAS_T_INDEX, 0, MAAS_OPTIONAL}},
     .out = {{"output", MAAS_T_ANY, 'T', 0}},
     .attrs = {{"mode", MAAS_ATTR_STRING, .s = "constant"}},
@@ -244,6 +256,7 @@ const MaasOp maas_op_pad = {
     .infer = infer_pad,
     .compute = compute_pad,
     .batch = maas_batch_pad,
+    .grad = grad_pad,
 };
 
 /* ---- CenterCropPad ---- */

@@ -9,6 +9,7 @@
 #include "../kernel/kernel.h"
 #include "adapt.h"
 #include "batch.h"
+#include "elementwise_grad.h"
 #include "expect.h"
 #include "window.h"
 
@@ -158,6 +159,14 @@ static MaasStatus compute_max_pool(MaasCtx *c)
     return each_plane(c, &p, max_part);
 }
 
+static void grad_max_pool(MaasGrad *g)
+{
+    int dx = MAAS_GRAD(g, "MaxPoolGrad", maas_grad_dy(g, 0), maas_grad_in(g, 0), maas_grad_out(g, 0));
+
+    maas_grad_copy_attrs(g, 0, POOL_CEIL + 1);
+    maas_grad_give(g, 0, dx);
+}
+
 const MaasOp maas_op_max_pool = {
     .domain = "",
     .name = "MaxPool",
@@ -171,6 +180,7 @@ const MaasOp maas_op_max_pool = {
     .compute = compute_max_pool,
     .batch = maas_batch_max_pool,
     .cost = cost_pool,
+    .grad = grad_max_pool,
 };
 
 static MaasStatus compute_average_pool(MaasCtx *c)
@@ -178,6 +188,14 @@ static MaasStatus compute_average_pool(MaasCtx *c)
     Plane p = {.include_pad = c->attr[POOL_OWN].i != 0};
 
     return each_plane(c, &p, average_part);
+}
+
+static void grad_average_pool(MaasGrad *g)
+{
+    int dx = MAAS_GRAD(g, "AveragePoolGrad", maas_grad_dy(g, 0), maas_grad_shape(g, maas_grad_in(g, 0)));
+
+    maas_grad_copy_attrs(g, 0, POOL_OWN + 1);
+    maas_grad_give(g, 0, dx);
 }
 
 const MaasOp maas_op_average_pool = {
@@ -193,6 +211,7 @@ const MaasOp maas_op_average_pool = {
     .compute = compute_average_pool,
     .batch = maas_batch_first,
     .cost = cost_pool,
+    .grad = grad_average_pool,
 };
 
 /* Opset 1 has the power as a float. */
@@ -339,6 +358,19 @@ static MaasStatus infer_global_lp(MaasInferCtx *c)
     return infer_global(c);
 }
 
+static void grad_global_average(MaasGrad *g)
+{
+    int x = maas_grad_in(g, 0), y = maas_grad_out(g, 0);
+    int share = maas_grad_div(g, maas_grad_count(g, y, y), maas_grad_count(g, x, y));
+
+    maas_grad_give(g, 0, maas_grad_expand(g, maas_grad_mul(g, maas_grad_dy(g, 0), share), x));
+}
+
+static void grad_global_max(MaasGrad *g)
+{
+    maas_grad_give_extreme(g, maas_grad_out(g, 0), maas_grad_dy(g, 0));
+}
+
 const MaasOp maas_op_global_average_pool = {
     .domain = "",
     .name = "GlobalAveragePool",
@@ -350,6 +382,7 @@ const MaasOp maas_op_global_average_pool = {
     .infer = infer_global,
     .compute = compute_global_average,
     .batch = maas_batch_first,
+    .grad = grad_global_average,
 };
 
 const MaasOp maas_op_global_max_pool = {
@@ -363,6 +396,7 @@ const MaasOp maas_op_global_max_pool = {
     .infer = infer_global,
     .compute = compute_global_max,
     .batch = maas_batch_first,
+    .grad = grad_global_max,
 };
 
 const MaasOp maas_op_global_lp_pool = {

@@ -110,7 +110,7 @@ MaasStatus maas_recurrent_adapt(MaasGraph *graph, MaasNode *node, int version, M
     return MAAS_OK;
 }
 
-static bool is_direction(const MaasAttr *attr, const char *name)
+bool maas_recurrent_is_direction(const MaasAttr *attr, const char *name)
 {
     return attr[REC_DIRECTION].s.length == strlen(name) &&
            memcmp(attr[REC_DIRECTION].s.data, name, strlen(name)) == 0;
@@ -118,13 +118,15 @@ static bool is_direction(const MaasAttr *attr, const char *name)
 
 MaasStatus maas_recurrent_infer(MaasInferCtx *c, int gates, int n_activations, const char *const *defaults)
 {
-    int directions = is_direction(c->attr, "bidirectional") ? 2 : 1, given = (int)c->attr[REC_HIDDEN].i;
+    int directions = maas_recurrent_is_direction(c->attr, "bidirectional") ? 2 : 1,
+        given = (int)c->attr[REC_HIDDEN].i;
     bool batch_first = c->attr[REC_LAYOUT].i != 0;
     int64_t steps = maas_dim(c, REC_X, batch_first), batch = maas_dim(c, REC_X, !batch_first);
     int64_t hidden = maas_dim(c, REC_R, 2), rows, unknown;
     MaasActivation act[3];
 
-    if (directions == 1 && !is_direction(c->attr, "forward") && !is_direction(c->attr, "reverse"))
+    if (directions == 1 && !maas_recurrent_is_direction(c->attr, "forward") &&
+        !maas_recurrent_is_direction(c->attr, "reverse"))
         return maas_infer_fail(c, MAAS_ERR_VALUE,
                                "direction must be forward, reverse or bidirectional, got \"%.*s\"",
                                c->attr[REC_DIRECTION].s.length < 40 ? (int)c->attr[REC_DIRECTION].s.length : 40,
@@ -167,7 +169,16 @@ MaasStatus maas_recurrent_infer(MaasInferCtx *c, int gates, int n_activations, c
     MAAS_TRY(maas_expect_shape(c, REC_P, 2, p));
     MAAS_TRY(maas_infer_out(c, 0, c->in[REC_X]->type, 4, batch_first ? y_batch : y_time));
     MAAS_TRY(maas_infer_out(c, 1, c->in[REC_X]->type, 3, h));
-    return maas_infer_out(c, 2, c->in[REC_X]->type, 3, h);
+    int own = 2;
+
+    if (gates == 4)
+        MAAS_TRY(maas_infer_out(c, own++, c->in[REC_X]->type, 3, h));
+    const int64_t saved[] = {directions, steps, batch, rows};
+    const int64_t states[] = {directions, steps < 0 ? MAAS_DIM_ANY : steps + 1, batch, hidden};
+
+    MAAS_TRY(maas_infer_out(c, own + REC_SAVED_GATES, c->in[REC_X]->type, 4, saved));
+    MAAS_TRY(maas_infer_out(c, own + REC_SAVED_HIDDEN, c->in[REC_X]->type, 4, states));
+    return maas_infer_out(c, own + REC_SAVED_CELL, c->in[REC_X]->type, 4, states);
 }
 
 double maas_recurrent_cost(const MaasInferCtx *c, int gates)
@@ -176,24 +187,10 @@ double maas_recurrent_cost(const MaasInferCtx *c, int gates)
 
     return 2 * gates * hidden * (hidden + maas_dim_cost(maas_dim(c, REC_X, 2))) *
            maas_dim_cost(maas_dim(c, REC_X, 0)) * maas_dim_cost(maas_dim(c, REC_X, 1)) *
-           (is_direction(c->attr, "bidirectional") ? 2 : 1);
+           (maas_recurrent_is_direction(c->attr, "bidirectional") ? 2 : 1);
 }
 
 /* ---- running ---- */
-
-/* Where the state of an example stands in initial_h, Y_h and the like, in rows. */
-static int64_t state_row(const MaasRecurrent *rec, int64_t example, bool batch_first)
-{
-    return batch_first ? example * rec->n_directions + rec->direction : rec->direction * rec->batch + example;
-}
-
-/* Which time step of the input an example reads at a step; a reversed sequence begins at its own end. */
-static int64_t time_of(const MaasRecurrent *rec, int64_t example, int64_t step)
-{
-    int64_t length = rec->lengths ? rec->lengths[example] : rec->steps;
-
-    return rec->reverse && step < length ? length - 1 - step : step;
-}
 
 static void load_state(const MaasRecurrent *rec, const MaasTensor *from, void *to, bool batch_first)
 {
@@ -202,7 +199,7 @@ static void load_state(const MaasRecurrent *rec, const MaasTensor *from, void *t
     for (int64_t e = 0; e < rec->batch; e++)
         if (from)
             memcpy((char *)to + (size_t)e * row,
-                   (const char *)from->data + (size_t)state_row(rec, e, batch_first) * row, row);
+                   (const char *)from->data + (size_t)maas_recurrent_state_row(rec, e, batch_first) * row, row);
         else
             memset((char *)to + (size_t)e * row, 0, row);
 }
@@ -212,7 +209,7 @@ static void save_state(const MaasRecurrent *rec, const void *from, MaasTensor *t
     size_t row = (size_t)rec->hidden * maas_type_size(rec->type);
 
     for (int64_t e = 0; to && e < rec->batch; e++)
-        memcpy((char *)to->data + (size_t)state_row(rec, e, batch_first) * row,
+        memcpy((char *)to->data + (size_t)maas_recurrent_state_row(rec, e, batch_first) * row,
                (const char *)from + (size_t)e * row, row);
 }
 
@@ -222,7 +219,7 @@ static void save_step(const MaasRecurrent *rec, MaasTensor *y, int64_t step, boo
     size_t row = (size_t)rec->hidden * maas_type_size(rec->type);
 
     for (int64_t e = 0; e < rec->batch; e++) {
-        int64_t t = time_of(rec, e, step), d = rec->direction;
+        int64_t t = maas_recurrent_time(rec, e, step), d = rec->direction;
         int64_t to = batch_first ? (e * rec->steps + t) * rec->n_directions + d
                                  : (t * rec->n_directions + d) * rec->batch + e;
 
@@ -259,7 +256,8 @@ static MaasStatus input_gates(MaasRecurrent *rec, const MaasTensor *x, bool batc
     if (gathered) {
         for (int64_t s = 0; s < n; s++)
             for (int64_t e = 0; e < rec->batch; e++) {
-                int64_t t = time_of(rec, e, from + s), at = batch_first ? e * steps + t : t * rec->batch + e;
+                int64_t t = maas_recurrent_time(rec, e, from + s),
+                        at = batch_first ? e * steps + t : t * rec->batch + e;
 
                 memcpy((char *)gathered + (size_t)(s * rec->batch + e) * row,
                        (const char *)x->data + (size_t)at * row, row);
@@ -272,6 +270,26 @@ static MaasStatus input_gates(MaasRecurrent *rec, const MaasTensor *x, bool batc
                         rec->w, rec->inputs, bias ? 1 : 0, gate, rows);
 }
 
+/* Where step `step` of this direction stands in an output for the backward pass; NULL when nobody asks for it. */
+static void *saved_at(const MaasRecurrent *rec, int which, int64_t step)
+{
+    const MaasTensor *t = maas_out(rec->c, rec->n_outputs + which);
+
+    return t ? maas_rec_at(rec, t->data, (rec->direction * t->dims[1] + step) * t->dims[2] * t->dims[3]) : NULL;
+}
+
+/* The states before step `step`. */
+static void save_states(const MaasRecurrent *rec, int64_t step)
+{
+    size_t bytes = (size_t)(rec->batch * rec->hidden) * maas_type_size(rec->type);
+    void *hidden = saved_at(rec, REC_SAVED_HIDDEN, step), *cell = saved_at(rec, REC_SAVED_CELL, step);
+
+    if (hidden)
+        memcpy(hidden, rec->h, bytes);
+    if (cell && rec->state)
+        memcpy(cell, rec->state, bytes);
+}
+
 static MaasStatus run_direction(MaasRecurrent *rec, bool batch_first, int64_t tile, const void *bias,
                                 void *gathered, void *gate)
 {
@@ -279,16 +297,21 @@ static MaasStatus run_direction(MaasRecurrent *rec, bool batch_first, int64_t ti
     MaasTensor *y = maas_out(c, 0);
     size_t step_bytes = (size_t)(rec->batch * rec->gates * rec->hidden) * maas_type_size(rec->type);
     bool gather = batch_first || rec->reverse;
+    char *saved_gates = saved_at(rec, REC_SAVED_GATES, 0), *own_gate = gate;
 
     load_state(rec, maas_in(c, REC_H), rec->h, batch_first);
     if (rec->state)
         load_state(rec, maas_in(c, REC_C), rec->state, batch_first);
+    save_states(rec, 0);
     for (int64_t from = 0; from < rec->steps; from += tile) {
         int64_t n = rec->steps - from < tile ? rec->steps - from : tile;
 
+        gate = saved_gates ? saved_gates + (size_t)from * step_bytes : own_gate;
         MAAS_TRY(input_gates(rec, maas_in(c, REC_X), batch_first, from, n, bias, gather ? gathered : NULL, gate));
         for (int64_t s = 0; s < n; s++) {
+            rec->saved = rec->state ? NULL : saved_at(rec, REC_SAVED_CELL, from + s);
             MAAS_TRY(rec->step(rec, (char *)gate + (size_t)s * step_bytes, from + s));
+            save_states(rec, from + s + 1);
             if (y)
                 save_step(rec, y, from + s, batch_first);
         }
@@ -310,6 +333,7 @@ MaasStatus maas_recurrent_run(MaasCtx *c, MaasRecurrent *rec, int n_activations,
 
     rec->c = c;
     rec->type = x->type;
+    rec->n_outputs = lstm ? 3 : 2;
     rec->n_directions = (int)w->dims[0];
     rec->steps = x->dims[batch_first];
     rec->batch = x->dims[!batch_first];
@@ -339,7 +363,7 @@ MaasStatus maas_recurrent_run(MaasCtx *c, MaasRecurrent *rec, int n_activations,
     for (rec->direction = 0; rec->direction < rec->n_directions; rec->direction++) {
         int64_t d = rec->direction;
 
-        rec->reverse = d == 1 || is_direction(c->attr, "reverse");
+        rec->reverse = d == 1 || maas_recurrent_is_direction(c->attr, "reverse");
         read_activations(c->attr, d * n_activations, n_activations, defaults, rec->act);
         rec->w = maas_rec_at(rec, w->data, d * rows * rec->inputs);
         rec->r = maas_rec_at(rec, r->data, d * rows * rec->hidden);

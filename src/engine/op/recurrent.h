@@ -10,6 +10,21 @@
 enum { REC_X, REC_W, REC_R, REC_B, REC_LENGTHS, REC_H, REC_C, REC_P };
 enum { REC_ACTIVATIONS, REC_ALPHA, REC_BETA, REC_CLIP, REC_DIRECTION, REC_HIDDEN, REC_LAYOUT, REC_OWN };
 
+/*
+ * Outputs behind Y, Y_h and Y_c that a backward pass asks for (recurrent_grad.c); no model can name them.  Steps
+ * are in the order in which a direction takes them: gates after activation (directions, steps, batch, gates *
+ * hidden); the hidden states with the initial ones first (directions, steps + 1, batch, hidden); of that shape,
+ * too, the cell states of LSTM, or what the reset gate of GRU meets: its product with the state
+ * (linear_before_reset 0) or the product of R with the state (1), from step 0 on.
+ */
+enum { REC_SAVED_GATES, REC_SAVED_HIDDEN, REC_SAVED_CELL };
+#define MAAS_REC_SAVED                                                                                             \
+    {"maas_gates", MAAS_T_FLOATS, 'T', MAAS_OPTIONAL | MAAS_INTERNAL},                                             \
+        {"maas_hidden", MAAS_T_FLOATS, 'T', MAAS_OPTIONAL | MAAS_INTERNAL},                                        \
+    {                                                                                                              \
+        "maas_cell", MAAS_T_FLOATS, 'T', MAAS_OPTIONAL | MAAS_INTERNAL                                             \
+    }
+
 #define MAAS_REC_ATTRS                                                                                             \
     {"activations", MAAS_ATTR_STRINGS}, {"activation_alpha", MAAS_ATTR_FLOATS},                                    \
         {"activation_beta", MAAS_ATTR_FLOATS}, {"clip", MAAS_ATTR_FLOAT},                                          \
@@ -37,6 +52,7 @@ struct MaasRecurrent {
     MaasType type;
     int64_t steps, batch, inputs, hidden;
     int gates, direction, n_directions;
+    int n_outputs; /* those that a model can name */
     bool reverse;
     double clip; /* 0: none */
     MaasActivation act[3];
@@ -45,6 +61,7 @@ struct MaasRecurrent {
     void *h, *state;        /* (batch, hidden): hidden state, LSTM: cell state */
     void *extra;            /* (2, batch, hidden), working memory of a step */
     const int32_t *lengths; /* (batch) or NULL */
+    void *saved;            /* (batch, hidden) for what GRU's step saves; NULL: nothing is */
     /* One step: gate (batch, gates * hidden) holds X W' and the biases; updates h (and state) of the examples that
      * maas_recurrent_active says are still running. */
     MaasStatus (*step)(MaasRecurrent *rec, void *gate, int64_t time);
@@ -56,6 +73,23 @@ static inline bool maas_recurrent_active(const MaasRecurrent *rec, int64_t examp
 {
     return !rec->lengths || time < rec->lengths[example];
 }
+
+/* Which time step of the input an example reads at a step; a reversed sequence begins at its own end. */
+static inline int64_t maas_recurrent_time(const MaasRecurrent *rec, int64_t example, int64_t step)
+{
+    int64_t length = rec->lengths ? rec->lengths[example] : rec->steps;
+
+    return rec->reverse && step < length ? length - 1 - step : step;
+}
+
+/* Where the state of an example stands in initial_h, Y_h and the like, in rows. */
+static inline int64_t maas_recurrent_state_row(const MaasRecurrent *rec, int64_t example, bool batch_first)
+{
+    return batch_first ? example * rec->n_directions + rec->direction : rec->direction * rec->batch + example;
+}
+
+/* Whether the attribute `direction` has this value. */
+bool maas_recurrent_is_direction(const MaasAttr *attr, const char *name);
 
 /* x = activation number `which` of x; gates are clipped before, the cell state (LSTM: 2) never is. */
 void maas_activate(const MaasRecurrent *rec, int which, void *x, int64_t n);

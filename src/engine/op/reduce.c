@@ -10,6 +10,7 @@
 #include "broadcast.h"
 #include "adapt.h"
 #include "batch.h"
+#include "elementwise_grad.h"
 #include "expect.h"
 
 #define KEEPDIMS 0
@@ -74,7 +75,7 @@ typedef enum Finish { PLAIN, MEAN, ROOT, LOGARITHM } Finish;
 /* Sizes of neighbouring axes, alternately kept and reduced, the first and the last kept. */
 typedef struct Groups {
     int n; /* odd */
-    int64_t sizes[MAAS_MAX_RANK + 2];
+    int64_t sizes[2 * MAAS_MAX_RANK + 2];
     int64_t reduced; /* elements that make one of the output */
 } Groups;
 
@@ -239,7 +240,168 @@ static double cost_reduce(const MaasInferCtx *c)
 #define MAAS_T_REDUCE (MAAS_T_FLOATS | MAAS_T_INDEX | MAAS_T(MAAS_UINT32) | MAAS_T(MAAS_UINT64))
 #define MAAS_T_EXTREME (MAAS_T_NUMERIC | MAAS_T_BOOL)
 
-#define REDUCE(id, NAME, since_opset, types, op, how)                                                              \
+/* ---- gradients ---- */
+
+/* An edge of the shape of output 0 with the reduced axes back, as sizes of 1. */
+static int with_axes(MaasGrad *g, int edge)
+{
+    bool keep = maas_grad_attrs(g)[KEEPDIMS].i != 0;
+
+    if (keep || maas_grad_in(g, 1) == MAAS_NO_VALUE) /* of rank 0: broadcasts as it is */
+        return edge;
+    const MaasInfo *axes = maas_grad_info(g, maas_grad_in(g, 1));
+
+    if (axes->value && axes->value->count == 0)
+        return edge;
+    if (!axes->value && (axes->rank != 1 || axes->dims[0] <= 0))
+        maas_grad_refuse(g, "axes that may be empty");
+    return MAAS_GRAD(g, "Unsqueeze", edge, maas_grad_in(g, 1));
+}
+
+static void grad_reduce_sum(MaasGrad *g)
+{
+    maas_grad_give(g, 0, maas_grad_expand(g, with_axes(g, maas_grad_dy(g, 0)), maas_grad_in(g, 0)));
+}
+
+static void grad_reduce_mean(MaasGrad *g)
+{
+    int x = maas_grad_in(g, 0), y = maas_grad_out(g, 0);
+    int share = maas_grad_div(g, maas_grad_count(g, y, y), maas_grad_count(g, x, y));
+    int each = maas_grad_mul(g, maas_grad_dy(g, 0), share);
+
+    maas_grad_give(g, 0, maas_grad_expand(g, with_axes(g, each), x));
+}
+
+static void grad_reduce_extreme(MaasGrad *g)
+{
+    maas_grad_give_extreme(g, with_axes(g, maas_grad_out(g, 0)), with_axes(g, maas_grad_dy(g, 0)));
+}
+
+static void grad_reduce_l1(MaasGrad *g)
+{
+    int x = maas_grad_in(g, 0);
+
+    maas_grad_give(g, 0, maas_grad_mul(g, MAAS_GRAD(g, "Sign", x), with_axes(g, maas_grad_dy(g, 0))));
+}
+
+/* dx = dy x / y, zero where y is */
+static void grad_reduce_l2(MaasGrad *g)
+{
+    int x = maas_grad_in(g, 0), y = maas_grad_out(g, 0), zero = maas_grad_number(g, x, 0);
+    int each = MAAS_GRAD(g, "Where", MAAS_GRAD(g, "Equal", y, zero), zero, maas_grad_div(g, maas_grad_dy(g, 0), y));
+
+    maas_grad_give(g, 0, maas_grad_mul(g, x, with_axes(g, each)));
+}
+
+/* y = log(sum(x)): dx = dy / exp(y) */
+static void grad_reduce_log_sum(MaasGrad *g)
+{
+    int each = maas_grad_div(g, maas_grad_dy(g, 0), MAAS_GRAD(g, "Exp", maas_grad_out(g, 0)));
+
+    maas_grad_give(g, 0, maas_grad_expand(g, with_axes(g, each), maas_grad_in(g, 0)));
+}
+
+/* y = log(sum(exp(x))): dx = dy exp(x - y) */
+static void grad_reduce_log_sum_exp(MaasGrad *g)
+{
+    int rest = MAAS_GRAD(g, "Sub", maas_grad_in(g, 0), with_axes(g, maas_grad_out(g, 0)));
+
+    maas_grad_give(g, 0, maas_grad_mul(g, MAAS_GRAD(g, "Exp", rest), with_axes(g, maas_grad_dy(g, 0))));
+}
+
+static void grad_reduce_sum_square(MaasGrad *g)
+{
+    int x = maas_grad_in(g, 0), twice = maas_grad_mul(g, maas_grad_dy(g, 0), maas_grad_number(g, x, 2));
+
+    maas_grad_give(g, 0, maas_grad_mul(g, x, with_axes(g, twice)));
+}
+
+/* ---- SumTo: data summed to a shape that broadcasts to its own; TileGrad: the sum over the copies of Tile ---- */
+
+static MaasStatus infer_sum_to(MaasInferCtx *c)
+{
+    return maas_infer_shaped(c, 1);
+}
+
+static void add_group(Groups *g, bool reduce, int64_t size)
+{
+    if (size == 1)
+        return;
+    if ((g->n - 1) % 2 != reduce)
+        g->sizes[g->n++] = 1;
+    g->sizes[g->n - 1] *= size;
+}
+
+static MaasStatus sum_groups(MaasCtx *c, Groups *g)
+{
+    const MaasTensor *x = maas_in(c, 0), *y = maas_out(c, 0);
+
+    if (y->count == 0)
+        return MAAS_OK;
+    if (x->count == 0 || g->n == 1) {
+        if (x->count == 0)
+            memset(y->data, 0, maas_tensor_bytes(y));
+        else if (x->data != y->data)
+            memcpy(y->data, x->data, maas_tensor_bytes(y));
+        return MAAS_OK;
+    }
+    if (g->n % 2 == 0)
+        g->sizes[g->n++] = 1;
+    return run_groups(c, MAAS_RED_SUM, x->type, x->data, y->data, *g);
+}
+
+static MaasStatus compute_sum_to(MaasCtx *c)
+{
+    const MaasTensor *x = maas_in(c, 0), *y = maas_out(c, 0);
+    Groups g = {.n = 1, .sizes = {1}};
+
+    for (int d = 0; d < x->rank; d++) {
+        int own = d - (x->rank - y->rank);
+
+        add_group(&g, own < 0 || y->dims[own] != x->dims[d], x->dims[d]);
+    }
+    return sum_groups(c, &g);
+}
+
+const MaasOp maas_op_sum_to = {
+    .domain = "maas",
+    .name = "SumTo",
+    .first = 1,
+    .since = 1,
+    .flags = MAAS_OP_HALF_VIA_F32,
+    .in = {{"data", MAAS_T_FLOATS, 'T', 0}, {"shape", MAAS_T_I64, 0, 0}},
+    .out = {{"sum", MAAS_T_FLOATS, 'T', 0}},
+    .infer = infer_sum_to,
+    .compute = compute_sum_to,
+    .cost = cost_reduce,
+};
+
+static MaasStatus compute_tile_grad(MaasCtx *c)
+{
+    const MaasTensor *dy = maas_in(c, 0), *dx = maas_out(c, 0);
+    Groups g = {.n = 1, .sizes = {1}};
+
+    for (int d = 0; d < dy->rank && dx->count > 0; d++) {
+        add_group(&g, true, dy->dims[d] / dx->dims[d]);
+        add_group(&g, false, dx->dims[d]);
+    }
+    return sum_groups(c, &g);
+}
+
+const MaasOp maas_op_tile_grad = {
+    .domain = "maas",
+    .name = "TileGrad",
+    .first = 1,
+    .since = 1,
+    .flags = MAAS_OP_HALF_VIA_F32,
+    .in = {{"dY", MAAS_T_FLOATS, 'T', 0}, {"shape", MAAS_T_I64, 0, 0}},
+    .out = {{"dX", MAAS_T_FLOATS, 'T', 0}},
+    .infer = infer_sum_to,
+    .compute = compute_tile_grad,
+    .cost = cost_reduce,
+};
+
+#define REDUCE(id, NAME, since_opset, types, op, how, grad_fn)                                                     \
     static MaasStatus compute_##id(MaasCtx *c)                                                                     \
     {                                                                                                              \
         return compute_reduce(c, op, how);                                                                         \
@@ -258,15 +420,17 @@ static double cost_reduce(const MaasInferCtx *c)
         .compute = compute_##id,                                                                                   \
         .batch = maas_batch_reduce,                                                                                \
         .cost = cost_reduce,                                                                                       \
+        .grad = grad_fn,                                                                                           \
     };
 
-REDUCE(reduce_sum, "ReduceSum", 13, MAAS_T_REDUCE, MAAS_RED_SUM, PLAIN)
-REDUCE(reduce_mean, "ReduceMean", 18, MAAS_T_REDUCE, MAAS_RED_SUM, MEAN)
-REDUCE(reduce_max, "ReduceMax", 18, MAAS_T_EXTREME, MAAS_RED_MAX, PLAIN)
-REDUCE(reduce_min, "ReduceMin", 18, MAAS_T_EXTREME, MAAS_RED_MIN, PLAIN)
-REDUCE(reduce_prod, "ReduceProd", 18, MAAS_T_REDUCE, MAAS_RED_PROD, PLAIN)
-REDUCE(reduce_l1, "ReduceL1", 18, MAAS_T_REDUCE, MAAS_RED_ABS_SUM, PLAIN)
-REDUCE(reduce_l2, "ReduceL2", 18, MAAS_T_REDUCE, MAAS_RED_SQUARE_SUM, ROOT)
-REDUCE(reduce_log_sum, "ReduceLogSum", 18, MAAS_T_REDUCE, MAAS_RED_SUM, LOGARITHM)
-REDUCE(reduce_log_sum_exp, "ReduceLogSumExp", 18, MAAS_T_REDUCE, MAAS_RED_LOG_SUM_EXP, PLAIN)
-REDUCE(reduce_sum_square, "ReduceSumSquare", 18, MAAS_T_REDUCE, MAAS_RED_SQUARE_SUM, PLAIN)
+REDUCE(reduce_sum, "ReduceSum", 13, MAAS_T_REDUCE, MAAS_RED_SUM, PLAIN, grad_reduce_sum)
+REDUCE(reduce_mean, "ReduceMean", 18, MAAS_T_REDUCE, MAAS_RED_SUM, MEAN, grad_reduce_mean)
+REDUCE(reduce_max, "ReduceMax", 18, MAAS_T_EXTREME, MAAS_RED_MAX, PLAIN, grad_reduce_extreme)
+REDUCE(reduce_min, "ReduceMin", 18, MAAS_T_EXTREME, MAAS_RED_MIN, PLAIN, grad_reduce_extreme)
+REDUCE(reduce_prod, "ReduceProd", 18, MAAS_T_REDUCE, MAAS_RED_PROD, PLAIN, NULL)
+REDUCE(reduce_l1, "ReduceL1", 18, MAAS_T_REDUCE, MAAS_RED_ABS_SUM, PLAIN, grad_reduce_l1)
+REDUCE(reduce_l2, "ReduceL2", 18, MAAS_T_REDUCE, MAAS_RED_SQUARE_SUM, ROOT, grad_reduce_l2)
+REDUCE(reduce_log_sum, "ReduceLogSum", 18, MAAS_T_REDUCE, MAAS_RED_SUM, LOGARITHM, grad_reduce_log_sum)
+REDUCE(reduce_log_sum_exp, "ReduceLogSumExp", 18, MAAS_T_REDUCE, MAAS_RED_LOG_SUM_EXP, PLAIN,
+       grad_reduce_log_sum_exp)
+REDUCE(reduce_sum_square, "ReduceSumSquare", 18, MAAS_T_REDUCE, MAAS_RED_SQUARE_SUM, PLAIN, grad_reduce_sum_square)

@@ -6,9 +6,16 @@
 #include "adapt.h"
 #include "batch.h"
 #include "dims.h"
+#include "grad.h"
 
 #define VIEW_IN {"data", MAAS_T_ANY, 'T', 0}
 #define VIEW_OUT {{"output", MAAS_T_ANY, 'T', 0}}
+
+/* Of them all: dy under the shape of the input. */
+static void grad_view(MaasGrad *g)
+{
+    maas_grad_give(g, 0, maas_grad_reshape(g, maas_grad_dy(g, 0), maas_grad_in(g, 0)));
+}
 
 /* ---- Reshape ---- */
 
@@ -147,6 +154,7 @@ const MaasOp maas_op_reshape = {
     .adapt = adapt_reshape,
     .infer = infer_reshape,
     .batch = maas_batch_reshape,
+    .grad = grad_view,
 };
 
 /* ---- Flatten ---- */
@@ -180,6 +188,7 @@ const MaasOp maas_op_flatten = {
     .attrs = {{"axis", MAAS_ATTR_INT, .i = 1}},
     .infer = infer_flatten,
     .batch = maas_batch_flatten,
+    .grad = grad_view,
 };
 
 /* ---- Squeeze, Unsqueeze ---- */
@@ -236,6 +245,7 @@ const MaasOp maas_op_squeeze = {
     .adapt = adapt_axes,
     .infer = infer_squeeze,
     .batch = maas_batch_squeeze,
+    .grad = grad_view,
 };
 
 static MaasStatus infer_unsqueeze(MaasInferCtx *c)
@@ -275,4 +285,5 @@ const MaasOp maas_op_unsqueeze = {
     .adapt = adapt_axes,
     .infer = infer_unsqueeze,
     .batch = maas_batch_unsqueeze,
+    .grad = grad_view,
 };

@@ -6,6 +6,7 @@
 #include "expect.h"
 #include "product.h"
 #include "recurrent.h"
+#include "recurrent_grad.h"
 
 #define FLOATS MAAS_T_FLOATS
 #define INPUTS                                                                                                     \
@@ -108,13 +109,14 @@ const MaasOp maas_op_rnn = {
     .since = 22,
     .flags = MAAS_OP_HALF_VIA_F32,
     .in = {INPUTS},
-    .out = {{"Y", FLOATS, 'T', MAAS_OPTIONAL}, {"Y_h", FLOATS, 'T', MAAS_OPTIONAL}},
+    .out = {{"Y", FLOATS, 'T', MAAS_OPTIONAL}, {"Y_h", FLOATS, 'T', MAAS_OPTIONAL}, MAAS_REC_SAVED},
     .attrs = {MAAS_REC_ATTRS},
     .adapt = maas_recurrent_adapt,
     .infer = infer_rnn,
     .compute = compute_rnn,
     .batch = maas_batch_recurrent,
     .cost = cost_rnn,
+    .grad = maas_grad_rnn,
 };
 
 /* ---- LSTM: gates i, o, f, c ---- */
@@ -186,13 +188,15 @@ const MaasOp maas_op_lstm = {
     .in = {INPUTS, {"initial_c", FLOATS, 'T', MAAS_OPTIONAL}, {"P", FLOATS, 'T', MAAS_OPTIONAL}},
     .out = {{"Y", FLOATS, 'T', MAAS_OPTIONAL},
             {"Y_h", FLOATS, 'T', MAAS_OPTIONAL},
-            {"Y_c", FLOATS, 'T', MAAS_OPTIONAL}},
+            {"Y_c", FLOATS, 'T', MAAS_OPTIONAL},
+            MAAS_REC_SAVED},
     .attrs = {MAAS_REC_ATTRS, {"input_forget", MAAS_ATTR_INT}},
     .adapt = maas_recurrent_adapt,
     .infer = infer_lstm,
     .compute = compute_lstm,
     .batch = maas_batch_recurrent,
     .cost = cost_lstm,
+    .grad = maas_grad_lstm,
 };
 
 /* ---- GRU: gates z, r, h ---- */
@@ -233,6 +237,8 @@ static MaasStatus step_gru(MaasRecurrent *rec, void *gate, int64_t time)
     }
     if (!linear_before_reset(rec))
         MAAS_TRY(add_recurrent(rec, product, 2 * n, n, gate));
+    if (rec->saved)
+        copy(rec, product, rec->saved, rec->batch * n);
     for (int64_t e = 0; e < rec->batch; e++) {
         void *row = maas_rec_at(rec, gate, e * width), *fresh = maas_rec_at(rec, row, 2 * n);
 
@@ -268,11 +274,12 @@ const MaasOp maas_op_gru = {
     .since = 22,
     .flags = MAAS_OP_HALF_VIA_F32,
     .in = {INPUTS},
-    .out = {{"Y", FLOATS, 'T', MAAS_OPTIONAL}, {"Y_h", FLOATS, 'T', MAAS_OPTIONAL}},
+    .out = {{"Y", FLOATS, 'T', MAAS_OPTIONAL}, {"Y_h", FLOATS, 'T', MAAS_OPTIONAL}, MAAS_REC_SAVED},
     .attrs = {MAAS_REC_ATTRS, {"linear_before_reset", MAAS_ATTR_INT}},
     .adapt = maas_recurrent_adapt,
     .infer = infer_gru,
     .compute = compute_gru,
     .batch = maas_batch_recurrent,
     .cost = cost_gru,
+    .grad = maas_grad_gru,
 };

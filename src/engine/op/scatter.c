@@ -9,6 +9,7 @@
 #include "adapt.h"
 #include "batch.h"
 #include "dims.h"
+#include "grad.h"
 #include "move.h"
 
 typedef enum Reduction { REDUCE_NONE, REDUCE_ADD, REDUCE_MUL, REDUCE_MIN, REDUCE_MAX, REDUCE_UNKNOWN } Reduction;
@@ -168,6 +169,40 @@ static MaasStatus compute_scatter_elements(MaasCtx *c)
     return MAAS_OK;
 }
 
+/* What was written over gets no gradient; what was written gets that of its place. */
+static void grad_scatter(MaasGrad *g, const char *scatter, const char *gather, int n_attrs,
+                         const MaasAttr *reduction)
+{
+    Reduction r = reduction_of(reduction);
+    int indices = maas_grad_in(g, 1), dy = maas_grad_dy(g, 0), dx = dy;
+
+    if (r != REDUCE_NONE && r != REDUCE_ADD) {
+        maas_grad_refuse(g, "reduction %.*s", (int)reduction->s.length, reduction->s.data);
+        return;
+    }
+    if (r == REDUCE_NONE && maas_grad_wants(g, 0)) {
+        dx = MAAS_GRAD(g, scatter, dy, indices, maas_grad_zeros(g, maas_grad_in(g, 2)));
+        maas_grad_copy_attrs(g, 0, n_attrs);
+    }
+    maas_grad_give(g, 0, dx);
+    if (maas_grad_wants(g, 2)) {
+        int update = MAAS_GRAD(g, gather, dy, indices);
+
+        maas_grad_copy_attrs(g, 0, n_attrs);
+        maas_grad_give(g, 2, update);
+    }
+}
+
+static void grad_scatter_elements(MaasGrad *g)
+{
+    grad_scatter(g, "ScatterElements", "GatherElements", 1, &maas_grad_attrs(g)[SCATTER_REDUCTION]);
+}
+
+static void grad_scatter_nd(MaasGrad *g)
+{
+    grad_scatter(g, "ScatterND", "GatherND", 0, &maas_grad_attrs(g)[0]);
+}
+
 const MaasOp maas_op_scatter_elements = {
     .name = "ScatterElements",
     .first = 11,
@@ -180,6 +215,7 @@ const MaasOp maas_op_scatter_elements = {
     .infer = infer_scatter_elements,
     .compute = compute_scatter_elements,
     .batch = maas_batch_gather_elements,
+    .grad = grad_scatter_elements,
 };
 
 /* ---- Scatter: ScatterElements of opset 9 and 10 under its old name ---- */
@@ -269,4 +305,5 @@ const MaasOp maas_op_scatter_nd = {
     .attrs = {{"reduction", MAAS_ATTR_STRING, .s = "none"}},
     .infer = infer_scatter_nd,
     .compute = compute_scatter_nd,
+    .grad = grad_scatter_nd,
 };

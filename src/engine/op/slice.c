@@ -7,6 +7,7 @@
 #include "adapt.h"
 #include "batch.h"
 #include "dims.h"
+#include "grad.h"
 #include "move.h"
 
 /* ---- Slice ---- */
@@ -121,6 +122,16 @@ static MaasStatus compute_slice(MaasCtx *c)
     return maas_move(c, &m);
 }
 
+static void grad_slice(MaasGrad *g)
+{
+    int shape = maas_grad_shape(g, maas_grad_in(g, SLICE_DATA));
+
+    maas_grad_give(g, SLICE_DATA,
+                   MAAS_GRAD(g, "SliceGrad", maas_grad_dy(g, 0), maas_grad_in(g, SLICE_STARTS),
+                             maas_grad_in(g, SLICE_ENDS), maas_grad_in(g, SLICE_AXES), maas_grad_in(g, SLICE_STEPS),
+                             shape));
+}
+
 const MaasOp maas_op_slice = {
     .name = "Slice",
     .first = 1,
@@ -135,6 +146,69 @@ const MaasOp maas_op_slice = {
     .infer = infer_slice,
     .compute = compute_slice,
     .batch = maas_batch_slice,
+    .grad = grad_slice,
+};
+
+/* ---- SliceGrad: dy at its place among zeros ---- */
+
+enum { SLICE_SHAPE = SLICE_STEPS + 1 };
+
+static MaasStatus infer_slice_grad(MaasInferCtx *c)
+{
+    return maas_infer_shaped(c, SLICE_SHAPE);
+}
+
+static MaasStatus compute_slice_grad(MaasCtx *c)
+{
+    const MaasTensor *dy = maas_in(c, SLICE_DATA), *starts = maas_in(c, SLICE_STARTS),
+                     *ends = maas_in(c, SLICE_ENDS), *list = maas_in(c, SLICE_AXES),
+                     *steps = maas_in(c, SLICE_STEPS);
+    MaasTensor *dx = maas_out(c, 0);
+    MaasMove m = {.size = maas_type_size(dy->type), .rank = dy->rank};
+    int64_t from = 0, to = 0, dx_steps[MAAS_MAX_RANK];
+
+    if (dx->count == 0)
+        return MAAS_OK;
+    memset(dx->data, 0, maas_tensor_bytes(dx));
+    if (dy->count == 0)
+        return MAAS_OK;
+    maas_row_major(dx->rank, dx->dims, dx_steps);
+    maas_row_major(dy->rank, dy->dims, m.src_step);
+    memcpy(m.dims, dy->dims, sizeof dy->dims);
+    memcpy(m.dst_step, dx_steps, sizeof dx_steps);
+    for (int64_t i = 0; i < starts->count; i++) {
+        int axis = maas_axis(list ? maas_known_int(list, i) : i, dx->rank);
+        int64_t start = maas_known_int(starts, i), step = steps ? maas_known_int(steps, i) : 1, n;
+
+        slice_axis(dx->dims[axis], &start, maas_known_int(ends, i), step, &n);
+        to += start * dx_steps[axis];
+        m.dst_step[axis] = n > 1 ? step * dx_steps[axis] : 0;
+        if (m.dst_step[axis] < 0) { /* from the end: a move writes forwards */
+            from += (n - 1) * m.src_step[axis];
+            to += (n - 1) * m.dst_step[axis];
+            m.src_step[axis] = -m.src_step[axis];
+            m.dst_step[axis] = -m.dst_step[axis];
+        }
+    }
+    m.src = (const char *)dy->data + (size_t)from * m.size;
+    m.dst = (char *)dx->data + (size_t)to * m.size;
+    return maas_move(c, &m);
+}
+
+const MaasOp maas_op_slice_grad = {
+    .domain = "maas",
+    .name = "SliceGrad",
+    .first = 1,
+    .since = 1,
+    .in = {{"dY", MAAS_T_FLOATS, 'T', 0},
+           {"starts", MAAS_T_INDEX, 'I', 0},
+           {"ends", MAAS_T_INDEX, 'I', 0},
+           {"axes", MAAS_T_INDEX, 'I', MAAS_OPTIONAL},
+           {"steps", MAAS_T_INDEX, 'I', MAAS_OPTIONAL},
+           {"shape", MAAS_T_I64, 0, 0}},
+    .out = {{"dX", MAAS_T_FLOATS, 'T', 0}},
+    .infer = infer_slice_grad,
+    .compute = compute_slice_grad,
 };
 
 /* ---- ReverseSequence ---- */
@@ -192,6 +266,14 @@ static MaasStatus compute_reverse_sequence(MaasCtx *c)
     return MAAS_OK;
 }
 
+static void grad_reverse_sequence(MaasGrad *g)
+{
+    int dx = MAAS_GRAD(g, "ReverseSequence", maas_grad_dy(g, 0), maas_grad_in(g, 1));
+
+    maas_grad_copy_attrs(g, 0, 2);
+    maas_grad_give(g, 0, dx);
+}
+
 const MaasOp maas_op_reverse_sequence = {
     .name = "ReverseSequence",
     .first = 10,
@@ -203,6 +285,7 @@ const MaasOp maas_op_reverse_sequence = {
     .infer = infer_reverse_sequence,
     .compute = compute_reverse_sequence,
     .batch = maas_batch_reverse_sequence,
+    .grad = grad_reverse_sequence,
 };
 
 /* ---- Expand ---- */
@@ -247,6 +330,11 @@ static MaasStatus compute_expand(MaasCtx *c)
     return maas_move(c, &m);
 }
 
+static void grad_expand(MaasGrad *g)
+{
+    maas_grad_give(g, 0, maas_grad_sum_to(g, maas_grad_dy(g, 0), maas_grad_out(g, 0), maas_grad_in(g, 0)));
+}
+
 const MaasOp maas_op_expand = {
     .name = "Expand",
     .first = 8,
@@ -256,6 +344,7 @@ const MaasOp maas_op_expand = {
     .infer = infer_expand,
     .compute = compute_expand,
     .batch = maas_batch_expand,
+    .grad = grad_expand,
 };
 
 /* ---- Tile ---- */
@@ -357,17 +446,25 @@ static MaasStatus compute_tile(MaasCtx *c)
     return MAAS_OK;
 }
 
+static void grad_tile(MaasGrad *g)
+{
+    int shape = maas_grad_shape(g, maas_grad_in(g, 0));
+
+    maas_grad_give(g, 0, MAAS_GRAD(g, "TileGrad", maas_grad_dy(g, 0), shape)); /* in reduce.c */
+}
+
 const MaasOp maas_op_tile = {
     .name = "Tile",
     .first = 1,
     .since = 6,
     .in = {{"input", MAAS_T_ANY, 'T', 0},
-           {"repeats", MAAS_T_I64 | MAAS_T_FLOATS, 0, 0},
-           {"axis", MAAS_T_I64 | MAAS_T_FLOATS, 0, MAAS_OPTIONAL}},
+           {"repeats", MAAS_T_I64 | MAAS_T_FLOATS, 0, MAAS_NO_GRAD},
+           {"axis", MAAS_T_I64 | MAAS_T_FLOATS, 0, MAAS_OPTIONAL | MAAS_NO_GRAD}},
     .out = {{"output", MAAS_T_ANY, 'T', 0}},
     .infer = infer_tile,
     .compute = compute_tile,
     .batch = maas_batch_tile,
+    .grad = grad_tile,
 };
 
 /* ---- Trilu ---- */
@@ -408,6 +505,14 @@ static MaasStatus compute_trilu(MaasCtx *c)
     return MAAS_OK;
 }
 
+static void grad_trilu(MaasGrad *g)
+{
+    int dx = MAAS_GRAD(g, "Trilu", maas_grad_dy(g, 0), maas_grad_in(g, 1));
+
+    maas_grad_copy_attrs(g, 0, 1);
+    maas_grad_give(g, 0, dx);
+}
+
 const MaasOp maas_op_trilu = {
     .name = "Trilu",
     .first = 14,
@@ -418,4 +523,5 @@ const MaasOp maas_op_trilu = {
     .infer = infer_trilu,
     .compute = compute_trilu,
     .batch = maas_batch_last_two,
+    .grad = grad_trilu,
 };

@@ -10,6 +10,7 @@
 #include "adapt.h"
 #include "batch.h"
 #include "op.h"
+#include "grad.h"
 
 static MaasStatus adapt_softmax(MaasGraph *graph, MaasNode *node, int version, MaasError *err)
 {
@@ -92,6 +93,66 @@ static MaasStatus compute_log_softmax(MaasCtx *c)
     return compute_with(c, MAAS_LOG_SOFTMAX);
 }
 
+/* ---- gradients: the internal operators SoftmaxGrad and LogSoftmaxGrad ---- */
+
+static void grad_with(MaasGrad *g, const char *op)
+{
+    int dx = MAAS_GRAD(g, op, maas_grad_out(g, 0), maas_grad_dy(g, 0));
+
+    maas_grad_copy_attrs(g, 0, 2);
+    maas_grad_give(g, 0, dx);
+}
+
+static void grad_softmax(MaasGrad *g)
+{
+    grad_with(g, "SoftmaxGrad");
+}
+
+static void grad_log_softmax(MaasGrad *g)
+{
+    grad_with(g, "LogSoftmaxGrad");
+}
+
+typedef struct GradJob {
+    MaasSoftmaxGradFn fn;
+    const char *y, *dy;
+    char *dx;
+    size_t stride; /* bytes of one (axis, inner) */
+    Layout l;
+} GradJob;
+
+static void grad_piece(void *arg, int64_t from, int64_t to)
+{
+    const GradJob *job = arg;
+    size_t at = (size_t)from * job->stride;
+
+    job->fn(job->y + at, job->dy + at, job->dx + at, to - from, job->l.axis, job->l.inner);
+}
+
+static MaasStatus compute_grad_with(MaasCtx *c, MaasSoftmax op)
+{
+    const MaasTensor *y = maas_in(c, 0), *dy = maas_in(c, 1), *dx = maas_out(c, 0);
+    GradJob job = {.fn = maas_kernel->softmax_grad(op, y->type), .y = y->data, .dy = dy->data, .dx = dx->data};
+    int64_t each;
+
+    if (y->count == 0)
+        return MAAS_OK;
+    job.l = layout(c);
+    each = job.l.axis * job.l.inner;
+    job.stride = (size_t)each * maas_type_size(y->type);
+    return maas_parallel(c, job.l.outer, each > 16384 ? 1 : 16384 / each, grad_piece, &job);
+}
+
+static MaasStatus compute_softmax_grad(MaasCtx *c)
+{
+    return compute_grad_with(c, MAAS_SOFTMAX);
+}
+
+static MaasStatus compute_log_softmax_grad(MaasCtx *c)
+{
+    return compute_grad_with(c, MAAS_LOG_SOFTMAX);
+}
+
 /* 1 at the first largest element, 0 elsewhere. */
 static MaasStatus compute_hardmax(MaasCtx *c)
 {
@@ -131,12 +192,12 @@ static double cost_softmax(const MaasInferCtx *c)
     return cost;
 }
 
-#define SOFTMAX(id, NAME, in_place)                                                                                \
+#define SOFTMAX(id, NAME, more, grad_fn)                                                                           \
     const MaasOp maas_op_##id = {                                                                                  \
         .name = NAME,                                                                                              \
         .first = 1,                                                                                                \
         .since = 13,                                                                                               \
-        .flags = MAAS_OP_HALF_VIA_F32 | (in_place),                                                                \
+        .flags = MAAS_OP_HALF_VIA_F32 | (more),                                                                    \
         .in = {{"input", MAAS_T_FLOATS, 'T', 0}},                                                                  \
         .out = {{"output", MAAS_T_FLOATS, 'T', 0}},                                                                \
         .attrs = {{"axis", MAAS_ATTR_INT, .i = -1}, {"maas_matrix", MAAS_ATTR_INT, .required = false}},            \
@@ -145,8 +206,25 @@ static double cost_softmax(const MaasInferCtx *c)
         .compute = compute_##id,                                                                                   \
         .batch = maas_batch_softmax,                                                                               \
         .cost = cost_softmax,                                                                                      \
+        .grad = grad_fn,                                                                                           \
     };
 /* In place although a whole line counts: the kernels read a line before they write it. */
-SOFTMAX(softmax, "Softmax", MAAS_OP_INPLACE)
-SOFTMAX(log_softmax, "LogSoftmax", MAAS_OP_INPLACE)
-SOFTMAX(hardmax, "Hardmax", 0)
+SOFTMAX(softmax, "Softmax", MAAS_OP_INPLACE, grad_softmax)
+SOFTMAX(log_softmax, "LogSoftmax", MAAS_OP_INPLACE, grad_log_softmax)
+SOFTMAX(hardmax, "Hardmax", MAAS_OP_NO_SLOPE, NULL)
+
+#define SOFTMAX_GRAD(id, NAME)                                                                                     \
+    const MaasOp maas_op_##id = {                                                                                  \
+        .domain = "maas",                                                                                          \
+        .name = NAME,                                                                                              \
+        .first = 1,                                                                                                \
+        .since = 1,                                                                                                \
+        .flags = MAAS_OP_HALF_VIA_F32 | MAAS_OP_INPLACE,                                                           \
+        .in = {{"Y", MAAS_T_FLOATS, 'T', 0}, {"dY", MAAS_T_FLOATS, 'T', 0}},                                       \
+        .out = {{"dX", MAAS_T_FLOATS, 'T', 0}},                                                                    \
+        .attrs = {{"axis", MAAS_ATTR_INT, .i = -1}, {"maas_matrix", MAAS_ATTR_INT, .required = false}},            \
+        .infer = infer_softmax,                                                                                    \
+        .compute = compute_##id,                                                                                   \
+    };
+SOFTMAX_GRAD(softmax_grad, "SoftmaxGrad")
+SOFTMAX_GRAD(log_softmax_grad, "LogSoftmaxGrad")

@@ -5,6 +5,7 @@
 
 #include "batch.h"
 #include "dims.h"
+#include "grad.h"
 #include "move.h"
 
 /* Copies src, seen under `dims`, with its axes in the order perm. */
@@ -62,6 +63,20 @@ static MaasStatus compute_transpose(MaasCtx *c)
     return permute(c, in, in->rank, in->dims, axes, maas_out(c, 0));
 }
 
+static void grad_transpose(MaasGrad *g)
+{
+    const MaasAttr *perm = &maas_grad_attrs(g)[0];
+    int64_t inverse[MAAS_MAX_RANK];
+    int dx = MAAS_GRAD(g, "Transpose", maas_grad_dy(g, 0));
+
+    if (perm->set) {
+        for (int i = 0; i < perm->n; i++)
+            inverse[maas_axis(perm->ints[i], (int)perm->n)] = i;
+        maas_grad_set_ints(g, "perm", perm->n, inverse);
+    }
+    maas_grad_give(g, 0, dx);
+}
+
 const MaasOp maas_op_transpose = {
     .name = "Transpose",
     .first = 1,
@@ -72,6 +87,7 @@ const MaasOp maas_op_transpose = {
     .infer = infer_transpose,
     .compute = compute_transpose,
     .batch = maas_batch_transpose,
+    .grad = grad_transpose,
 };
 
 /* ---- DepthToSpace, SpaceToDepth ---- */
@@ -120,6 +136,17 @@ static MaasStatus compute_depth_to_space(MaasCtx *c)
     return permute(c, in, 6, depth_first ? dcr_dims : crd_dims, depth_first ? dcr : crd, maas_out(c, 0));
 }
 
+static void grad_depth_to_space(MaasGrad *g)
+{
+    int dx;
+
+    if (!is_mode(&maas_grad_attrs(g)[1], "DCR"))
+        maas_grad_refuse(g, "mode CRD");
+    dx = MAAS_GRAD(g, "SpaceToDepth", maas_grad_dy(g, 0));
+    maas_grad_copy_attrs(g, 0, 1);
+    maas_grad_give(g, 0, dx);
+}
+
 const MaasOp maas_op_depth_to_space = {
     .name = "DepthToSpace",
     .first = 1,
@@ -130,6 +157,7 @@ const MaasOp maas_op_depth_to_space = {
     .infer = infer_depth_to_space,
     .compute = compute_depth_to_space,
     .batch = maas_batch_first,
+    .grad = grad_depth_to_space,
 };
 
 static MaasStatus infer_space_to_depth(MaasInferCtx *c)
@@ -161,6 +189,14 @@ static MaasStatus compute_space_to_depth(MaasCtx *c)
     return permute(c, in, 6, dims, perm, maas_out(c, 0));
 }
 
+static void grad_space_to_depth(MaasGrad *g)
+{
+    int dx = MAAS_GRAD(g, "DepthToSpace", maas_grad_dy(g, 0));
+
+    maas_grad_copy_attrs(g, 0, 1);
+    maas_grad_give(g, 0, dx);
+}
+
 const MaasOp maas_op_space_to_depth = {
     .name = "SpaceToDepth",
     .first = 1,
@@ -171,4 +207,5 @@ const MaasOp maas_op_space_to_depth = {
     .infer = infer_space_to_depth,
     .compute = compute_space_to_depth,
     .batch = maas_batch_first,
+    .grad = grad_space_to_depth,
 };

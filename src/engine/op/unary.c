@@ -7,32 +7,56 @@
 #include "adapt.h"
 #include "batch.h"
 #include "broadcast.h"
+#include "elementwise_grad.h"
 
-#define UNARY(id, NAME, kernel, first_opset, since_opset, types, adapt_fn)                                         \
+#define COMPUTE(id, kernel)                                                                                        \
     static MaasStatus compute_##id(MaasCtx *c)                                                                     \
     {                                                                                                              \
         return maas_unary_node(c, kernel, 0, 0);                                                                   \
-    }                                                                                                              \
-                                                                                                                   \
+    }
+
+#define RECORD(id, NAME, first_opset, since_opset, types, adapt_fn, more, grad_fn)                                 \
     const MaasOp maas_op_##id = {                                                                                  \
         .name = NAME,                                                                                              \
         .first = first_opset,                                                                                      \
         .since = since_opset,                                                                                      \
-        .flags = MAAS_OP_HALF_VIA_F32 | MAAS_OP_INPLACE,                                                           \
+        .flags = MAAS_OP_HALF_VIA_F32 | MAAS_OP_INPLACE | (more),                                                  \
         .in = {{"X", types, 'T', 0}},                                                                              \
         .out = {{"Y", types, 'T', 0}},                                                                             \
         .adapt = adapt_fn,                                                                                         \
         .infer = maas_infer_same,                                                                                  \
         .compute = compute_##id,                                                                                   \
         .batch = maas_batch_elementwise,                                                                           \
+        .grad = grad_fn,                                                                                           \
     };
 
+#define UNARY(id, NAME, kernel, first_opset, since_opset, types, adapt_fn)                                         \
+    static void grad_##id(MaasGrad *g)                                                                             \
+    {                                                                                                              \
+        maas_grad_unary(g, kernel, 0, 0);                                                                          \
+    }                                                                                                              \
+    COMPUTE(id, kernel)                                                                                            \
+    RECORD(id, NAME, first_opset, since_opset, types, adapt_fn, 0, grad_##id)
+
+/* Functions that are constant between their jumps. */
+#define STEPS(id, NAME, kernel, first_opset, since_opset, types, adapt_fn)                                         \
+    COMPUTE(id, kernel)                                                                                            \
+    RECORD(id, NAME, first_opset, since_opset, types, adapt_fn, MAAS_OP_NO_SLOPE, NULL)
+
 UNARY(abs, "Abs", MAAS_UN_ABS, 1, 6, MAAS_T_NUMERIC, maas_adapt_consumed)
-UNARY(neg, "Neg", MAAS_UN_NEG, 1, 6, MAAS_T_FLOATS | MAAS_T_SIGNED, maas_adapt_consumed)
-UNARY(sign, "Sign", MAAS_UN_SIGN, 9, 9, MAAS_T_NUMERIC, NULL)
-UNARY(ceil, "Ceil", MAAS_UN_CEIL, 1, 6, MAAS_T_FLOATS, maas_adapt_consumed)
-UNARY(floor, "Floor", MAAS_UN_FLOOR, 1, 6, MAAS_T_FLOATS, maas_adapt_consumed)
-UNARY(round, "Round", MAAS_UN_ROUND, 11, 11, MAAS_T_FLOATS, NULL)
+
+static void grad_neg(MaasGrad *g)
+{
+    maas_grad_give(g, 0, maas_grad_neg(g, maas_grad_dy(g, 0)));
+}
+
+COMPUTE(neg, MAAS_UN_NEG)
+RECORD(neg, "Neg", 1, 6, MAAS_T_FLOATS | MAAS_T_SIGNED, maas_adapt_consumed, 0, grad_neg)
+
+STEPS(sign, "Sign", MAAS_UN_SIGN, 9, 9, MAAS_T_NUMERIC, NULL)
+STEPS(ceil, "Ceil", MAAS_UN_CEIL, 1, 6, MAAS_T_FLOATS, maas_adapt_consumed)
+STEPS(floor, "Floor", MAAS_UN_FLOOR, 1, 6, MAAS_T_FLOATS, maas_adapt_consumed)
+STEPS(round, "Round", MAAS_UN_ROUND, 11, 11, MAAS_T_FLOATS, NULL)
 UNARY(sqrt, "Sqrt", MAAS_UN_SQRT, 1, 6, MAAS_T_FLOATS, maas_adapt_consumed)
 UNARY(reciprocal, "Reciprocal", MAAS_UN_RECIPROCAL, 1, 6, MAAS_T_FLOATS, maas_adapt_consumed)
 UNARY(exp, "Exp", MAAS_UN_EXP, 1, 6, MAAS_T_FLOATS, maas_adapt_consumed)
@@ -50,8 +74,8 @@ UNARY(asinh, "Asinh", MAAS_UN_ASINH, 9, 9, MAAS_T_FLOATS, NULL)
 UNARY(acosh, "Acosh", MAAS_UN_ACOSH, 9, 9, MAAS_T_FLOATS, NULL)
 UNARY(atanh, "Atanh", MAAS_UN_ATANH, 9, 9, MAAS_T_FLOATS, NULL)
 UNARY(erf, "Erf", MAAS_UN_ERF, 9, 9, MAAS_T_FLOATS, NULL)
-UNARY(not, "Not", MAAS_UN_NOT, 1, 1, MAAS_T_BOOL, NULL)
-UNARY(bitwise_not, "BitwiseNot", MAAS_UN_BIT_NOT, 18, 18, MAAS_T_INTS, NULL)
+STEPS(not, "Not", MAAS_UN_NOT, 1, 1, MAAS_T_BOOL, NULL)
+STEPS(bitwise_not, "BitwiseNot", MAAS_UN_BIT_NOT, 18, 18, MAAS_T_INTS, NULL)
 
 /* ---- IsNaN, IsInf: 8-bit floats by a table of their 256 values ---- */
 
@@ -91,7 +115,7 @@ const MaasOp maas_op_isnan = {
     .name = "IsNaN",
     .first = 9,
     .since = 9,
-    .flags = MAAS_OP_HALF_VIA_F32,
+    .flags = MAAS_OP_HALF_VIA_F32 | MAAS_OP_NO_SLOPE,
     .in = {{"X", MAAS_T_TESTED, 0, 0}},
     .out = {{"Y", MAAS_T_BOOL, 0, 0}},
     .infer = maas_infer_same,
@@ -103,7 +127,7 @@ const MaasOp maas_op_isinf = {
     .name = "IsInf",
     .first = 10,
     .since = 10,
-    .flags = MAAS_OP_HALF_VIA_F32,
+    .flags = MAAS_OP_HALF_VIA_F32 | MAAS_OP_NO_SLOPE,
     .in = {{"X", MAAS_T_TESTED, 0, 0}},
     .out = {{"Y", MAAS_T_BOOL, 0, 0}},
     .attrs = {{"detect_negative", MAAS_ATTR_INT, .i = 1}, {"detect_positive", MAAS_ATTR_INT, .i = 1}},
@@ -128,6 +152,11 @@ static MaasStatus compute_identity(MaasCtx *c)
     return MAAS_OK;
 }
 
+static void grad_identity(MaasGrad *g)
+{
+    maas_grad_give(g, 0, maas_grad_dy(g, 0));
+}
+
 const MaasOp maas_op_identity = {
     .name = "Identity",
     .first = 1,
@@ -138,4 +167,5 @@ const MaasOp maas_op_identity = {
     .infer = infer_identity,
     .compute = compute_identity,
     .batch = maas_batch_cast,
+    .grad = grad_identity,
 };
