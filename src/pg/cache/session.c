@@ -49,7 +49,7 @@ int SettingCacheSize = 1024;
 static Prepared *cached; /* in no order: there are few */
 static uint64 uses;
 static volatile sig_atomic_t in_use; /* this transaction uses the list */
-static bool trim_heap;               /* a run of this transaction took much memory */
+static bool trim_heap;               /* this transaction took much memory */
 static List *removed;                /* contents to remove at commit; in TopTransactionContext */
 
 /* ---- the list ---- */
@@ -251,14 +251,6 @@ static bool WriteImage(const Prepared *p)
     return result == FOLDER_WRITTEN;
 }
 
-/* Gives free memory of the heap back to the system. */
-static void TrimHeap(void)
-{
-#ifdef __GLIBC__
-    malloc_trim(0);
-#endif
-}
-
 static Prepared *Build(const Source *source)
 {
     Prepared *built = LoadPrivate(source), *opened = NULL;
@@ -271,7 +263,7 @@ static Prepared *Build(const Source *source)
         return Keep(built);
     maas_model_free(built->model);
     MemoryContextDelete(built->context);
-    TrimHeap();
+    trim_heap = true;
     return opened;
 }
 
@@ -354,6 +346,14 @@ static void WatchIdle(void)
     if (timer == MAX_TIMEOUTS)
         timer = RegisterTimeout(USER_TIMEOUT, SessionIdle);
     enable_timeout_after(timer, IDLE_MS);
+}
+
+/* Gives free memory of the heap back to the system. */
+static void TrimHeap(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
 }
 
 static void SessionTransactionEnds(XactEvent event, void *arg)
