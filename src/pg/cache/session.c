@@ -9,8 +9,8 @@
  * writes the image and opens that.  The lock is one of the server's own (an advisory lock of a class that SQL
  * cannot name): waiting for it can be cancelled, takes part in the search for deadlocks, and it goes with its
  * holder.  The processes of one parallel query do not wait for each other; where none has an image each makes one,
- * and the last to rename stays.  Where no image can be written (a full disk, a read-only one, maas.cache_size = 0),
- * the session keeps its private model, and says so once.
+ * and the last to rename stays.  Where no image can be written (a full disk, a read-only one), the session keeps
+ * its private model, and says so once; with maas.cache_size = 0 no image is made at all.
  *
  * Letting go.  When a transaction ends, mappings of images that were evicted or dropped are undone, and after
  * IDLE_MS without a transaction all of them, from a timer: until then a session that only waits for its client
@@ -49,8 +49,9 @@ int SettingCacheSize = 1024;
 static Prepared *cached; /* in no order: there are few */
 static uint64 uses;
 static volatile sig_atomic_t in_use; /* this transaction uses the list */
-static bool trim_heap;               /* this transaction took much memory */
-static List *removed;                /* contents to remove at commit; in TopTransactionContext */
+static TimeoutId idle_timer = MAX_TIMEOUTS;
+static bool trim_heap; /* this transaction took much memory */
+static List *removed;  /* contents to remove at commit; in TopTransactionContext */
 
 /* ---- the list ---- */
 
@@ -139,8 +140,22 @@ static void Trim(const Prepared *keep)
     }
 }
 
+/* Undoes the mappings of a session that waits for its client.  Runs in a signal handler. */
+static void SessionIdle(void)
+{
+    if (in_use)
+        return;
+    for (Prepared *p = cached; p; p = p->next)
+        if (p->map.bytes) {
+            FolderUnmap(&p->map);
+            p->gone = true;
+        }
+}
+
 static Prepared *Keep(Prepared *p)
 {
+    if (p->map.bytes && idle_timer == MAX_TIMEOUTS && !IsParallelWorker())
+        idle_timer = RegisterTimeout(USER_TIMEOUT, SessionIdle);
     p->info = maas_model_info(p->model);
     p->used_at = ++uses;
     p->touched = GetCurrentStatementStartTimestamp();
@@ -324,30 +339,6 @@ void PreparedRan(size_t bytes)
     trim_heap |= bytes >= TRIM_BYTES;
 }
 
-/* Runs in a signal handler. */
-static void SessionIdle(void)
-{
-    if (in_use)
-        return;
-    for (Prepared *p = cached; p; p = p->next)
-        if (p->map.bytes) {
-            FolderUnmap(&p->map);
-            p->gone = true;
-        }
-}
-
-/* Sets the timer that undoes the mappings of a session that waits for its client. */
-static void WatchIdle(void)
-{
-    static TimeoutId timer = MAX_TIMEOUTS;
-
-    if (proc_exit_inprogress || IsParallelWorker())
-        return;
-    if (timer == MAX_TIMEOUTS)
-        timer = RegisterTimeout(USER_TIMEOUT, SessionIdle);
-    enable_timeout_after(timer, IDLE_MS);
-}
-
 /* Gives free memory of the heap back to the system. */
 static void TrimHeap(void)
 {
@@ -380,8 +371,8 @@ static void SessionTransactionEnds(XactEvent event, void *arg)
     if (trim_heap)
         TrimHeap();
     trim_heap = false;
-    if (mapped && used)
-        WatchIdle();
+    if (mapped && used && idle_timer != MAX_TIMEOUTS && !proc_exit_inprogress)
+        enable_timeout_after(idle_timer, IDLE_MS);
     pg_compiler_barrier();
     in_use = 0;
 }
