@@ -97,6 +97,11 @@ typedef struct BatchScan {
     char *block;         /* the most of it, kept between fillings */
     Size block_size, block_used, bytes;
 
+    /* Between this node and one below it that feeds it, see NextIsSafe. */
+    struct BatchScan *below;
+    bool early;   /* asked for a row that is not due */
+    bool stopped; /* which it does not give yet */
+
     ScanState *source; /* the scan of a table whose rows these are, for WHERE CURRENT OF */
 } BatchScan;
 
@@ -204,6 +209,26 @@ static void BeginSite(BatchScan *scan, Site *site, FuncExpr *call)
     ChooseLeader(scan, site);
 }
 
+/* A node of ours that gives the child its rows, one for one and without looking ahead. */
+static BatchScan *Below(PlanState *child)
+{
+    while (child) {
+        switch (nodeTag(child)) {
+        case T_CustomScanState:
+            return ((CustomScanState *)child)->methods == &batch_exec_methods ? (BatchScan *)child : NULL;
+        case T_ResultState:
+            child = outerPlanState(child);
+            break;
+        case T_SubqueryScanState:
+            child = ((SubqueryScanState *)child)->subplan;
+            break;
+        default:
+            return NULL;
+        }
+    }
+    return NULL;
+}
+
 static void BeginBatchScan(CustomScanState *node, EState *estate, int eflags)
 {
     BatchScan *scan = (BatchScan *)node;
@@ -239,6 +264,7 @@ static void BeginBatchScan(CustomScanState *node, EState *estate, int eflags)
     }
     scan->arguments = AllocSetContextCreate(estate->es_query_cxt, "maas arguments", ALLOCSET_SMALL_SIZES);
     scan->store = AllocSetContextCreate(estate->es_query_cxt, "maas rows", ALLOCSET_DEFAULT_SIZES);
+    scan->below = Below(outerPlanState(node));
     scan->source = SourceOf(outerPlanState(node));
     if (scan->source)
         node->ss.ss_currentRelation = scan->source->ss_currentRelation;
@@ -428,9 +454,11 @@ static void SourceRow(const BatchScan *scan, ItemPointerData *tid, Oid *table)
     *table = slot->tts_tableOid;
 }
 
-static TupleTableSlot *NextOfChild(BatchScan *scan)
+/* The child's next row; NULL at the end or, when the row is not due, when it may not come yet. */
+static TupleTableSlot *NextOfChild(BatchScan *scan, bool due)
 {
     TupleTableSlot *slot = scan->ahead;
+    bool stopped = false;
 
     if (slot) {
         scan->ahead = NULL;
@@ -438,9 +466,15 @@ static TupleTableSlot *NextOfChild(BatchScan *scan)
     }
     if (scan->done)
         return NULL;
+    if (scan->below)
+        scan->below->early = !due;
     slot = ExecProcNode(outerPlanState(scan));
+    if (scan->below) {
+        stopped = scan->below->stopped;
+        scan->below->early = scan->below->stopped = false;
+    }
     if (TupIsNull(slot)) {
-        scan->done = true;
+        scan->done = !stopped;
         return NULL;
     }
     if (!scan->fixed)
@@ -485,7 +519,7 @@ static Datum CallAlone(BatchScan *scan, Site *site, Datum argument, bool *isnull
 static bool FillOne(BatchScan *scan, TupleTableSlot *out)
 {
     ExprContext *econtext = scan->css.ss.ps.ps_ExprContext;
-    TupleTableSlot *slot = NextOfChild(scan);
+    TupleTableSlot *slot = NextOfChild(scan, true);
     MemoryContext old;
 
     if (!slot)
@@ -611,8 +645,8 @@ static Size Bytes(const BatchScan *scan)
     return bytes;
 }
 
-/* Reads up to `wanted` rows and runs the batches; false at the end. */
-static bool Fill(BatchScan *scan, int wanted)
+/* Reads up to `wanted` rows, of which the first is due or not, and runs the batches; false when there is none. */
+static bool Fill(BatchScan *scan, int wanted, bool due)
 {
     ExprContext *econtext = scan->css.ss.ps.ps_ExprContext;
     Size most = (Size)work_mem * 1024;
@@ -629,7 +663,7 @@ static bool Fill(BatchScan *scan, int wanted)
         scan->sites[i].asked = scan->sites[i].alone = false;
     }
     while (scan->n < wanted && Bytes(scan) < most && !all_alone) {
-        TupleTableSlot *slot = NextOfChild(scan);
+        TupleTableSlot *slot = NextOfChild(scan, due && scan->n == 0);
         MemoryContext old;
         Cell *cells;
         bool taken = true;
@@ -735,6 +769,47 @@ static int Wanted(const BatchScan *scan)
     return (int)wanted;
 }
 
+/* Fillings become larger as rows are asked for. */
+static void Grow(BatchScan *scan)
+{
+    if (scan->ramp < SettingBatchSize)
+        scan->ramp *= 2;
+}
+
+/*
+ * Whether the next row can come out before it is due.  A node that reads ahead of this one must not make a row fail
+ * here that nobody may ever ask for, so it is given only rows whose answers are there.  A filling is read for it
+ * when nothing about that can fail: the right to use the models was asked for in this pass.
+ */
+static bool NextIsSafe(BatchScan *scan)
+{
+    const Cell *cells;
+
+    if (scan->next == scan->n) {
+        int wanted = Wanted(scan);
+
+        if (scan->done && !scan->ahead)
+            return true;
+        if (!scan->begun || wanted == 1)
+            return false;
+        for (int i = 0; i < scan->n_sites; i++)
+            if (!MayAsk(&scan->sites[i], 1))
+                return false;
+        Grow(scan);
+        if (!Fill(scan, wanted, false))
+            return scan->done;
+    }
+    cells = &scan->cells[(Size)scan->next * scan->n_sites];
+    for (int i = 0; i < scan->n_sites; i++) {
+        const Site *site = &scan->sites[i];
+
+        if (cells[i].state == CELL_BATCH ? !BatchHasAnswer(site->batch, site->reader, cells[i].place)
+                                         : cells[i].state != CELL_NULL)
+            return false;
+    }
+    return true;
+}
+
 /* Turns round: the child goes back to the row that came out last, and the filling is forgotten. */
 static void TurnBack(BatchScan *scan)
 {
@@ -769,9 +844,8 @@ static bool Next(BatchScan *scan)
     if (!scan->begun)
         LearnBound(scan);
     wanted = Wanted(scan);
-    if (scan->ramp < SettingBatchSize)
-        scan->ramp *= 2;
-    if (wanted == 1 ? !FillOne(scan, out) : !Fill(scan, wanted)) {
+    Grow(scan);
+    if (wanted == 1 ? !FillOne(scan, out) : !Fill(scan, wanted, true)) {
         scan->ended = true;
         return false;
     }
@@ -789,7 +863,9 @@ static TupleTableSlot *ExecBatchScan(CustomScanState *node)
     for (;;) {
         CHECK_FOR_INTERRUPTS();
         ResetExprContext(econtext);
-        if (!Next(scan))
+        if (scan->early && !NextIsSafe(scan))
+            scan->stopped = true;
+        if (scan->stopped || !Next(scan))
             return projection ? ExecClearTuple(projection->pi_state.resultslot) : NULL;
         scan->delivered++;
         econtext->ecxt_scantuple = node->ss.ss_ScanTupleSlot;

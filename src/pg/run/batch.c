@@ -705,6 +705,13 @@ void BatchRun(Batch *batch)
     }
 }
 
+bool BatchHasAnswer(const Batch *batch, int reader, BatchPlace place)
+{
+    const BatchGroup *group = &batch->groups[place.group];
+
+    return group->answered[reader * group->room + place.index] && StatementStill(&batch->at);
+}
+
 Datum BatchAnswer(Batch *batch, int reader, BatchPlace place)
 {
     BatchGroup *group = &batch->groups[place.group];

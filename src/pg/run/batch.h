@@ -118,6 +118,9 @@ void BatchRun(Batch *batch);
 /* The answer to an example; throws what a single call would.  Valid until BatchBegin. */
 Datum BatchAnswer(Batch *batch, int reader, BatchPlace place);
 
+/* Whether the answer is there, so that it can be had without a run and without asking for a right. */
+bool BatchHasAnswer(const Batch *batch, int reader, BatchPlace place);
+
 /* ---- between the files of the batch ---- */
 
 /* Cuts the results of n examples into a reader's answers; false when the results do not come apart. */

@@ -288,6 +288,18 @@ FETCH FORWARD 2 FROM c;
 MOVE BACKWARD ALL FROM c;
 FETCH 40 FROM c;
 CLOSE c;
+-- a cursor both ways over conditions that predict: batched
+DECLARE c SCROLL CURSOR FOR SELECT id, maas_classify('three', x) FROM t WHERE maas_score('sum', x) > 3 AND maas_score('lengths', x) <> 7;
+FETCH 30 FROM c;
+FETCH BACKWARD 10 FROM c;
+FETCH ABSOLUTE 100 FROM c;
+FETCH LAST FROM c;
+FETCH BACKWARD 5 FROM c;
+FETCH FORWARD 3 FROM c;
+FETCH FIRST FROM c;
+MOVE FORWARD ALL FROM c;
+FETCH BACKWARD 3 FROM c;
+CLOSE c;
 -- a cursor that may not: fails
 DECLARE c NO SCROLL CURSOR FOR SELECT id, maas_score('sum', x) FROM t;
 FETCH 30 FROM c;
@@ -419,6 +431,26 @@ SELECT id, maas_score('picky', x) FROM bad WHERE id <> 40 ORDER BY id;
 SELECT id, maas_score('sum', ARRAY[1 / (id - 30), 1, 1]) FROM t ORDER BY id LIMIT 29;
 -- an argument that fails is due: fails
 SELECT id, maas_score('sum', ARRAY[1 / (id - 30), 1, 1]) FROM t ORDER BY id LIMIT 30;
+-- not before it is due, in a call of a call: batched
+SELECT id, maas_score('sum', ARRAY[maas_score('picky', x), 1, 1]) FROM bad WHERE id NOT IN (40, 41) ORDER BY id LIMIT 39;
+-- not before it is due, behind a condition that predicts: batched
+SET LOCAL enable_sort = off;
+SET LOCAL enable_seqscan = off;
+SELECT id, maas_score('sum', x) FROM bad WHERE maas_score('picky', x) >= 0 AND maas_score('lengths', x) > 1 ORDER BY id LIMIT 39;
+-- not before it is due, in a subquery: batched
+SELECT maas_score('sum', s.x), s.y FROM (SELECT x, maas_score('picky', x) AS y FROM bad ORDER BY id OFFSET 0) s LIMIT 39;
+-- not before it is due, in a call of a call, from a cursor: batched
+DECLARE c CURSOR FOR SELECT id, maas_score('sum', ARRAY[maas_score('picky', x), 1, 1]) FROM bad WHERE maas_score('lengths', x) > 1;
+FETCH 30 FROM c;
+FETCH BACKWARD 5 FROM c;
+FETCH 14 FROM c;
+FETCH BACKWARD 3 FROM c;
+FETCH 3 FROM c;
+CLOSE c;
+-- a condition that predicts keeps few rows: batched
+SELECT id, maas_score('lengths', x) FROM t WHERE maas_score('sum', x) = 3 ORDER BY id;
+-- a condition that cannot be batched before one that can: alone
+SELECT id, maas_score('lengths', x) FROM t WHERE maas_element(maas_predict('centred', x), 1) = 0 ORDER BY id;
 -- failing behind a condition: batched
 SELECT id FROM bad WHERE id <> 42 AND maas_score('picky', x) > 3 AND id NOT IN (40, 41) ORDER BY id LIMIT 20;
 -- little memory for rows: batched
