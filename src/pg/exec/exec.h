@@ -41,6 +41,10 @@ List *ReadyCalls(Node *expression, List *calls);
 /* Whether evaluating the call's arguments may throw. */
 bool CallMayThrow(const FuncExpr *call);
 
+/* How conditions may fail: not at all; by throwing while they hold nothing; in any way. */
+typedef enum FilterKind { FILTER_NEVER_THROWS, FILTER_THROWS_SAFELY, FILTER_MAY_THROW } FilterKind;
+FilterKind KindOfFilter(List *conditions);
+
 /* Whether rows of a plan may be read before they are due: nothing in it locks, writes or is volatile. */
 bool ReadAheadIsSafe(const PlannedStmt *statement, Plan *plan);
 

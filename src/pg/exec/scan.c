@@ -101,6 +101,7 @@ typedef struct BatchScan {
     struct BatchScan *below;
     bool early;   /* asked for a row that is not due */
     bool stopped; /* which it does not give yet */
+    FilterKind filter;
 
     ScanState *source; /* the scan of a table whose rows these are, for WHERE CURRENT OF */
 } BatchScan;
@@ -264,6 +265,7 @@ static void BeginBatchScan(CustomScanState *node, EState *estate, int eflags)
     }
     scan->arguments = AllocSetContextCreate(estate->es_query_cxt, "maas arguments", ALLOCSET_SMALL_SIZES);
     scan->store = AllocSetContextCreate(estate->es_query_cxt, "maas rows", ALLOCSET_DEFAULT_SIZES);
+    scan->filter = KindOfFilter(plan->scan.plan.qual);
     scan->below = Below(outerPlanState(node));
     scan->source = SourceOf(outerPlanState(node));
     if (scan->source)
@@ -785,6 +787,8 @@ static bool NextIsSafe(BatchScan *scan)
 {
     const Cell *cells;
 
+    if (scan->filter == FILTER_MAY_THROW)
+        return false;
     if (scan->next == scan->n) {
         int wanted = Wanted(scan);
 
@@ -854,6 +858,33 @@ static bool Next(BatchScan *scan)
     return true;
 }
 
+/* Whether the row passes the conditions.  When it is not due and they fail, it is put back. */
+static bool Passes(BatchScan *scan)
+{
+    ExprState *conditions = scan->css.ss.ps.qual;
+    ExprContext *econtext = scan->css.ss.ps.ps_ExprContext;
+    MemoryContext old = CurrentMemoryContext;
+    volatile bool passes = false;
+
+    if (!scan->early || scan->filter == FILTER_NEVER_THROWS)
+        return ExecQual(conditions, econtext);
+    PG_TRY();
+    {
+        passes = ExecQual(conditions, econtext);
+    }
+    PG_CATCH();
+    {
+        MemoryContextSwitchTo(old);
+        if (!BatchMayWait())
+            PG_RE_THROW();
+        FlushErrorState();
+        scan->next--;
+        scan->stopped = true;
+    }
+    PG_END_TRY();
+    return passes;
+}
+
 static TupleTableSlot *ExecBatchScan(CustomScanState *node)
 {
     BatchScan *scan = (BatchScan *)node;
@@ -865,13 +896,15 @@ static TupleTableSlot *ExecBatchScan(CustomScanState *node)
         ResetExprContext(econtext);
         if (scan->early && !NextIsSafe(scan))
             scan->stopped = true;
-        if (scan->stopped || !Next(scan))
+        if (scan->stopped || !Next(scan)) /* this or the last time round */
             return projection ? ExecClearTuple(projection->pi_state.resultslot) : NULL;
-        scan->delivered++;
         econtext->ecxt_scantuple = node->ss.ss_ScanTupleSlot;
-        if (ExecQual(node->ss.ps.qual, econtext))
+        if (Passes(scan)) {
+            scan->delivered++;
             return projection ? ExecProject(projection) : node->ss.ss_ScanTupleSlot;
-        InstrCountFiltered1(node, 1);
+        }
+        if (!scan->stopped)
+            InstrCountFiltered1(node, 1);
     }
 }
 

@@ -12,6 +12,7 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -243,6 +244,15 @@ static bool ArgumentRefusedWalker(Node *node, void *context)
 bool CallMayThrow(const FuncExpr *call)
 {
     return !IsA(lsecond(call->args), Var);
+}
+
+FilterKind KindOfFilter(List *conditions)
+{
+    char *module = NULL;
+
+    if (!contain_leaked_vars((Node *)conditions))
+        return FILTER_NEVER_THROWS;
+    return ArgumentRefusedWalker((Node *)conditions, module) ? FILTER_MAY_THROW : FILTER_THROWS_SAFELY;
 }
 
 /* The same for all rows of a scan: a node is told to scan anew when a parameter changes. */

@@ -437,6 +437,16 @@ SELECT id, maas_score('sum', ARRAY[maas_score('picky', x), 1, 1]) FROM bad WHERE
 SET LOCAL enable_sort = off;
 SET LOCAL enable_seqscan = off;
 SELECT id, maas_score('sum', x) FROM bad WHERE maas_score('picky', x) >= 0 AND maas_score('lengths', x) > 1 ORDER BY id LIMIT 39;
+-- a condition that fails not before it is due: batched
+SET LOCAL enable_sort = off;
+SET LOCAL enable_seqscan = off;
+SELECT id, maas_score('lengths', x) FROM bad WHERE maas_score('sum', x) / (id - 40) < 100 AND maas_classify('three', x) >= 'a' ORDER BY id LIMIT 39;
+-- a condition that fails when it is due: fails
+SELECT id, maas_score('lengths', x) FROM bad WHERE maas_score('sum', x) / (id - 30) < 100 AND maas_classify('three', x) >= 'a' ORDER BY id LIMIT 39;
+-- a condition that may fail in any way not before it is due: alone
+SET LOCAL enable_sort = off;
+SET LOCAL enable_seqscan = off;
+SELECT id, maas_score('lengths', x) FROM bad WHERE coalesce(maas_score('sum', NULLIF(x, x)), maas_score('picky', x)) >= 0 ORDER BY id LIMIT 39;
 -- not before it is due, in a subquery: batched
 SELECT maas_score('sum', s.x), s.y FROM (SELECT x, maas_score('picky', x) AS y FROM bad ORDER BY id OFFSET 0) s LIMIT 39;
 -- not before it is due, in a call of a call, from a cursor: batched
