@@ -46,8 +46,29 @@ int BatchAddReader(Batch *batch, BatchAnswerKind answer)
     return batch->n_readers++;
 }
 
+/* Gives back a group's buffers. */
+static void ClearGroup(Batch *batch, BatchGroup *group)
+{
+    for (int i = 0; i < batch->n_inputs; i++)
+        if (group->parts[i].data)
+            pfree(group->parts[i].data);
+    if (group->room > 0) {
+        pfree(group->answers);
+        pfree(group->answered);
+    }
+    pfree(group->parts);
+    batch->held -= group->held;
+    memset(group, 0, sizeof(*group));
+}
+
 void BatchBegin(Batch *batch)
 {
+    /* Shapes that come and go must not pile up. */
+    if (batch->budget && batch->held > 4 * batch->budget) {
+        for (int g = 0; g < batch->n_groups; g++)
+            ClearGroup(batch, &batch->groups[g]);
+        batch->n_groups = 0;
+    }
     for (int g = 0; g < batch->n_groups; g++)
         batch->groups[g].n = 0;
     batch->bytes = 0;
@@ -139,6 +160,7 @@ static void Learn(Batch *batch, const ModelRef *ref, const MaasModelInfo *info)
 
     batch->known = false;
     batch->n_groups = 0;
+    batch->held = 0;
     MemoryContextReset(batch->context);
     for (int r = 0; r < batch->n_readers; r++)
         ChooseOutputs(batch, &batch->readers[r], &call);
@@ -216,11 +238,7 @@ static BatchGroup *FreeGroup(Batch *batch)
         for (int g = 0; g < BATCH_GROUPS && !group; g++) {
             if (batch->groups[g].n == 0) {
                 group = &batch->groups[g];
-                for (int i = 0; i < batch->n_inputs; i++)
-                    if (group->parts[i].data)
-                        pfree(group->parts[i].data);
-                if (group->room)
-                    pfree(group->answers), pfree(group->answered);
+                ClearGroup(batch, group);
             }
         }
     if (group) {
@@ -265,6 +283,8 @@ static void Reserve(Batch *batch, BatchGroup *group)
             pfree(part->data);
         }
         part->data = data;
+        group->held += part->bytes * (room - group->room);
+        batch->held += part->bytes * (room - group->room);
     }
     /* Nothing is answered yet. */
     if (group->room > 0) {

@@ -36,6 +36,7 @@ typedef struct BatchPart {
 typedef struct BatchGroup {
     bool single; /* see Call */
     int n, room;
+    size_t held;      /* bytes of the parts' buffers */
     BatchPart *parts; /* one for each input of the model */
     Datum *answers;   /* (readers, room) */
     bool *answered;   /* (readers, room) */
@@ -52,7 +53,7 @@ typedef struct BatchReader {
 
 #define BATCH_READERS 8
 
-#define BATCH_GROUPS 16
+#define BATCH_GROUPS 64
 
 /* Where an example stands. */
 typedef struct BatchPlace {
@@ -88,6 +89,7 @@ typedef struct Batch {
     void **row_places;
     BatchGroup groups[BATCH_GROUPS];
     size_t bytes;  /* that the examples take */
+    size_t held;   /* and the buffers of all groups */
     int most;      /* examples that may run at once */
     size_t budget; /* bytes that a run should not exceed */
 
