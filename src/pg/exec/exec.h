@@ -2,7 +2,7 @@
  * exec.h - plain calls of maas_predict, maas_score and maas_classify in a query, computed in batches.
  *
  * hook.c sees each finished plan; rewrite.c puts nodes into it that compute calls ahead; whitelist.c decides which
- * calls may be; scan.c is the node and explain.c what EXPLAIN shows of it.
+ * calls may be; scan.c and fill.c are the node and explain.c what EXPLAIN shows of it.
  */
 #ifndef MAAS_PG_EXEC_EXEC_H
 #define MAAS_PG_EXEC_EXEC_H

@@ -125,6 +125,16 @@ bool BatchHasAnswer(const Batch *batch, int reader, BatchPlace place);
 
 /* ---- between the files of the batch ---- */
 
+/* The version that the caller may use now; throws when there is none. */
+const ModelRef *BatchFind(const Batch *batch);
+bool BatchSameVersion(const ModelRef *a, const ModelRef *b);
+
+/* Whether an input has a free leading dimension for the examples. */
+bool BatchTakes(const MaasPort *port);
+
+/* Gives back a group's buffers. */
+void BatchClearGroup(Batch *batch, BatchGroup *group);
+
 /* Cuts the results of n examples into a reader's answers; false when the results do not come apart. */
 bool BatchTake(const BatchReader *reader, bool single, Call *call, int n, Datum *answers);
 
