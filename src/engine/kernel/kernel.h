@@ -11,6 +11,7 @@
 
 #include "../base/dtype.h"
 #include "axis.h"
+#include "block.h"
 #include "elementwise.h"
 #include "linear.h"
 #include "optimize.h"

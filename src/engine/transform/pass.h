@@ -80,5 +80,11 @@ typedef MaasStatus MaasPassFn(MaasPass *p);
 
 MaasPassFn maas_fuse_activation; /* arithmetic -> Gelu, Swish, HardSwish, Mish */
 MaasPassFn maas_fuse_linear;     /* MatMul, Gemm, additions, activations -> Linear */
+MaasPassFn maas_fuse_conv;       /* Conv, BatchNormalization -> BlockConv */
+MaasPassFn maas_block_layout;    /* which edges between them hold blocks of channels */
+MaasPassFn maas_fuse_conv_end;   /* what follows a BlockConv: residual sum, activation */
+
+/* Whether node k is there and a BlockConv. */
+bool maas_pass_is_block_conv(const MaasPass *p, int k);
 
 #endif

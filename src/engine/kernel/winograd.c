@@ -1,0 +1,135 @@
+/*
+ * winograd.c - the transforms of Winograd's convolution F(4x4, 3x3): 16 outputs from 36 products instead of 144.
+ *
+ * Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015; interpolation at 0, 1, -1, 2, -2 and
+ * infinity.  Y = A' [(G g G') * (B' d B)] A: input tiles d (6, 6) overlap by 2, each of the 36 places is a matrix
+ * product over the channels (block_product.c), outputs come in tiles of (4, 4).  Filters are transformed when they
+ * are packed (op/conv_block.c).
+ */
+#include <float.h>
+
+#include "block_vec.h"
+#include "kernel.h"
+
+enum { IN = MAAS_WINOGRAD_IN, OUT = MAAS_WINOGRAD_OUT };
+
+/* to = B' from, for one row or column of a tile; elements stand step apart. */
+INLINE void input_1d(const Vec *from, int step, Vec *to, int to_step)
+{
+    const Vec d0 = from[0], d1 = from[step], d2 = from[2 * step], d3 = from[3 * step], d4 = from[4 * step],
+              d5 = from[5 * step];
+    const Vec four = BROADCAST(4.0f), five = BROADCAST(-5.0f), two = BROADCAST(2.0f), minus = BROADCAST(-4.0f);
+    const Vec a = FMA(minus, d2, d4), b = FMA(minus, d1, d3), c = d4 - d2, e = two * (d3 - d1);
+
+    to[0] = FMA(five, d2, FMA(four, d0, d4));
+    to[to_step] = a + b;
+    to[2 * to_step] = a - b;
+    to[3 * to_step] = c + e;
+    to[4 * to_step] = c - e;
+    to[5 * to_step] = FMA(five, d3, FMA(four, d1, d5));
+}
+
+/* to = A' from */
+INLINE void output_1d(const Vec *from, int step, Vec *to, int to_step)
+{
+    const Vec m0 = from[0], m1 = from[step], m2 = from[2 * step], m3 = from[3 * step], m4 = from[4 * step],
+              m5 = from[5 * step];
+    const Vec four = BROADCAST(4.0f), two = BROADCAST(2.0f), eight = BROADCAST(8.0f);
+    const Vec a = m1 + m2, b = m1 - m2, c = m3 + m4, e = m3 - m4;
+
+    to[0] = m0 + a + c;
+    to[to_step] = FMA(two, e, b);
+    to[2 * to_step] = FMA(four, c, a);
+    to[3 * to_step] = FMA(eight, e, b) + m5;
+}
+
+/*
+ * Tiles [t0, t0 + n) of one block of x (in_h, in_w, 16): to (n, 16), and so again for each of the 36 places of a
+ * tile, `place` elements apart.  Tiles are numbered along rows of `across`.  False: an input is not finite, or so
+ * large (above 10^18) that it might overflow; the products would then spread it over outputs that do not see it.
+ */
+bool K(winograd_input_f32)(const MaasWindow *w, const float *x, int64_t across, int64_t t0, int64_t n, float *to,
+                           int64_t place)
+{
+    const int64_t height = w->in[0], width = w->in[1], line = width * MAAS_BLOCK;
+    Vec squares = {0};
+
+    for (int64_t t = 0; t < n; t++) {
+        const int64_t top = (t0 + t) / across * OUT - w->before[0];
+        const int64_t left = (t0 + t) % across * OUT - w->before[1];
+        const bool whole = top >= 0 && left >= 0 && top + IN <= height && left + IN <= width;
+        const float *tile = x + top * line + left * MAAS_BLOCK;
+        float *out = to + t * MAAS_BLOCK;
+
+        for (int part = 0; part < PARTS; part++) {
+            Vec d[IN * IN], v[IN * IN];
+
+            for (int i = 0; i < IN; i++)
+                for (int j = 0; j < IN; j++) {
+                    const Vec zero = {0};
+                    const bool in =
+                        whole || (top + i >= 0 && top + i < height && left + j >= 0 && left + j < width);
+
+                    d[i * IN + j] = in ? load(tile + i * line + j * MAAS_BLOCK + part * LANES) : zero;
+                    squares = FMA(d[i * IN + j], d[i * IN + j], squares);
+                }
+#pragma GCC unroll 6
+            for (int j = 0; j < IN; j++)
+                input_1d(d + j, IN, v + j, IN);
+#pragma GCC unroll 6
+            for (int i = 0; i < IN; i++)
+                input_1d(v + i * IN, 1, d + i * IN, 1);
+            for (int i = 0; i < IN * IN; i++)
+                store(out + i * place + part * LANES, d[i]);
+        }
+    }
+    for (int i = 0; i < LANES; i++)
+        if (!(squares[i] <= FLT_MAX))
+            return false;
+    return true;
+}
+
+/* y (out_h, out_w, 16) of the same tiles of one block from its products, laid out like the inputs; end begins at
+ * the block's bias and residual. */
+void K(winograd_output_f32)(const MaasWindow *w, const float *from, int64_t place, int64_t across, int64_t t0,
+                            int64_t n, const MaasBlockEnd *end, float *y)
+{
+    const int64_t height = w->out[0], width = w->out[1], line = width * MAAS_BLOCK;
+
+    for (int64_t t = 0; t < n; t++) {
+        const int64_t top = (t0 + t) / across * OUT, left = (t0 + t) % across * OUT;
+        const int64_t rows = height - top < OUT ? height - top : OUT;
+        const int64_t cols = width - left < OUT ? width - left : OUT;
+        const int64_t at = top * line + left * MAAS_BLOCK;
+        const float *in = from + t * MAAS_BLOCK;
+
+        for (int part = 0; part < PARTS; part++) {
+            const Vec zero = {0}, low = BROADCAST(end->p0), high = BROADCAST(end->p1);
+            const Vec bias = end->bias ? load(end->bias + part * LANES) : zero;
+            Vec m[IN * IN], v[OUT * IN], out[OUT * OUT];
+
+            for (int i = 0; i < IN * IN; i++)
+                m[i] = load(in + i * place + part * LANES);
+#pragma GCC unroll 6
+            for (int j = 0; j < IN; j++)
+                output_1d(m + j, IN, v + j, IN);
+#pragma GCC unroll 4
+            for (int i = 0; i < OUT; i++)
+                output_1d(v + i * IN, 1, out + i * OUT, 1);
+            for (int64_t i = 0; i < rows; i++)
+                for (int64_t j = 0; j < cols; j++) {
+                    const int64_t place_of = at + i * line + j * MAAS_BLOCK + part * LANES;
+                    Vec s = out[i * OUT + j] + bias;
+
+                    if (end->residual)
+                        s += load(end->residual + place_of);
+                    if (end->act == MAAS_BLOCK_CLIP)
+                        s = MIN(high, MAX(low, s));
+                    store(y + place_of, s);
+                }
+        }
+        if (end->act > MAAS_BLOCK_CLIP)
+            for (int64_t i = 0; i < rows; i++)
+                K(block_activate_f32)(end, y + at + i * line, cols * MAAS_BLOCK);
+    }
+}

@@ -1,0 +1,66 @@
+/*
+ * conv_block.h - the internal convolution over blocks of 16 channels (kernel/block.h) and what its parts share.
+ *
+ * conv_block.c is the operator; conv_block_pack.c makes its state, conv_block_run.c computes from it.
+ */
+#ifndef MAAS_OP_CONV_BLOCK_H
+#define MAAS_OP_CONV_BLOCK_H
+
+#include "../kernel/block.h"
+#include "window.h"
+
+/* The attributes after those of the window. */
+enum {
+    MAAS_BLOCK_CONV_GROUP = MAAS_WINDOW_N_SPECS,
+    MAAS_BLOCK_CONV_ACT, /* a MaasBlockAct and its parameters */
+    MAAS_BLOCK_CONV_P0,
+    MAAS_BLOCK_CONV_P1,
+    MAAS_BLOCK_CONV_X_PLAIN, /* X is (N, C, H, W), else blocked */
+    MAAS_BLOCK_CONV_Y_PLAIN
+};
+
+typedef enum MaasBlockMethod {
+    MAAS_BLOCK_POINT,    /* 1x1: the input is multiplied as it stands */
+    MAAS_BLOCK_PANEL,    /* windows are copied into panels first */
+    MAAS_BLOCK_ROWS,     /* a plain input of a few channels: panels with all taps of all channels */
+    MAAS_BLOCK_WINOGRAD, /* 3x3, stride 1 */
+    MAAS_BLOCK_DEPTHWISE /* one input channel a filter */
+} MaasBlockMethod;
+
+/* The state: filters in the order in which the method reads them, then the bias, as offsets in floats from here. */
+typedef struct MaasBlockFilters {
+    int32_t method;
+    int32_t has_bias;
+    int64_t groups;
+    int64_t channels, filters; /* of one group */
+    int64_t taps;
+    int64_t depth;   /* steps of the product */
+    int64_t w_block; /* floats of 16 filters */
+    int64_t w_place; /* Winograd: floats of one of the 36 matrices */
+    int64_t weights, bias;
+} MaasBlockFilters;
+
+static inline int64_t maas_blocks(int64_t channels)
+{
+    return channels / MAAS_BLOCK + (channels % MAAS_BLOCK != 0);
+}
+
+#define MAAS_BLOCK_MOST_THREADS 64 /* more find no panel and wait */
+
+/* Whether filters of this shape (M, C / group, kernel) can be computed in blocks, and pay. */
+bool maas_block_conv_fits(const MaasTensor *w, int64_t groups);
+/* prepare: makes the state from the constant filters and bias. */
+MaasStatus maas_block_conv_pack(MaasCtx *c);
+/* Winograd's filters (in the state f, beginning at weights) as those of MAAS_BLOCK_PANEL, up to rounding: *panel
+ * describes them; to NULL: only that.  to holds panel->w_place floats. */
+void maas_block_conv_unpack(const MaasBlockFilters *f, const float *weights, MaasBlockFilters *panel, float *to);
+/* compute */
+MaasStatus maas_block_conv_run(MaasCtx *c);
+
+/* Copies between (N, C, plane) and blocks of it, on the threads of the run. */
+MaasStatus maas_block_from_plain(MaasCtx *c, const float *x, int64_t batch, int64_t channels, int64_t plane,
+                                 float *y);
+MaasStatus maas_block_to_plain(MaasCtx *c, const float *x, int64_t batch, int64_t channels, int64_t plane,
+                               float *y);
+
+#endif

@@ -1,0 +1,190 @@
+/*
+ * conv_block_pack.c - the filters of a convolution in blocks, in the order in which its kernels read them.
+ *
+ * The method follows from the filters and attributes alone, so that one state serves every size of the input and
+ * every CPU level.
+ */
+#include <string.h>
+
+#include "conv_block.h"
+
+enum {
+    FEW_CHANNELS = 16,    /* a plain input of fewer is not blocked first */
+    MOST_ROWS = 4096,     /* steps of such a product */
+    MOST_WINDOW = 1 << 10 /* taps of a depthwise convolution: a row of outputs is computed without a pause */
+};
+
+static bool all_are(const MaasAttr *list, int64_t value)
+{
+    for (int64_t i = 0; i < list->n; i++)
+        if (list->ints[i] != value)
+            return false;
+    return true;
+}
+
+bool maas_block_conv_fits(const MaasTensor *w, int64_t groups)
+{
+    int64_t filters, channels;
+
+    if (w->type != MAAS_FLOAT || w->rank != 4 || w->count == 0 || groups < 1 || w->dims[0] % groups != 0)
+        return false;
+    filters = w->dims[0] / groups;
+    channels = w->dims[1];
+    if (filters == 1 && channels == 1 && groups > 1)
+        return groups >= MAAS_BLOCK / 2 && w->count / groups <= MOST_WINDOW;
+    if (groups > 1)
+        return filters % MAAS_BLOCK == 0 && channels % MAAS_BLOCK == 0;
+    return filters >= MAAS_BLOCK / 2;
+}
+
+static MaasBlockMethod choose(const MaasCtx *c, const MaasTensor *w)
+{
+    const MaasWindowAttrs a = maas_window_attrs(c->attr);
+    const int64_t groups = c->attr[MAAS_BLOCK_CONV_GROUP].i;
+    const bool unit = all_are(a.strides, 1);
+
+    if (groups > 1 && w->dims[0] == groups && w->dims[1] == 1)
+        return MAAS_BLOCK_DEPTHWISE;
+    if (c->attr[MAAS_BLOCK_CONV_X_PLAIN].i && groups == 1 && w->dims[1] < FEW_CHANNELS &&
+        w->count / w->dims[0] <= MOST_ROWS)
+        return MAAS_BLOCK_ROWS;
+    if (w->dims[2] == 1 && w->dims[3] == 1 && unit && all_are(a.pads, 0))
+        return MAAS_BLOCK_POINT;
+    if (w->dims[2] == 3 && w->dims[3] == 3 && unit && all_are(a.dilations, 1) && groups == 1 &&
+        w->dims[0] >= MAAS_BLOCK)
+        return MAAS_BLOCK_WINOGRAD;
+    return MAAS_BLOCK_PANEL;
+}
+
+/* Rows of G: the filter at the six points of interpolation. */
+static const double winograd_g[6][3] = {{1.0 / 4, 0, 0},
+                                        {-1.0 / 6, -1.0 / 6, -1.0 / 6},
+                                        {-1.0 / 6, 1.0 / 6, -1.0 / 6},
+                                        {1.0 / 24, 1.0 / 12, 1.0 / 6},
+                                        {1.0 / 24, -1.0 / 12, 1.0 / 6},
+                                        {0, 0, 1}};
+
+/* u (36, place apart) = G g G' for one filter g (3, 3) of one channel. */
+static void winograd_filter(const float *g, float *u, int64_t place)
+{
+    double half[6][3];
+
+    for (int i = 0; i < 6; i++)
+        for (int j = 0; j < 3; j++)
+            half[i][j] = winograd_g[i][0] * (double)g[j] + winograd_g[i][1] * (double)g[3 + j] +
+                         winograd_g[i][2] * (double)g[6 + j];
+    for (int i = 0; i < 6; i++)
+        for (int j = 0; j < 6; j++)
+            u[(i * 6 + j) * place] = (float)(half[i][0] * winograd_g[j][0] + half[i][1] * winograd_g[j][1] +
+                                             half[i][2] * winograd_g[j][2]);
+}
+
+/* g (9) from u: at the points 0, 1, -1 and infinity the filter is read off. */
+static void winograd_filter_back(const float *u, int64_t place, float *g)
+{
+    double half[3][6];
+
+    for (int j = 0; j < 6; j++) {
+        half[0][j] = 4 * (double)u[j * place];
+        half[1][j] = 3 * ((double)u[(12 + j) * place] - (double)u[(6 + j) * place]);
+        half[2][j] = (double)u[(30 + j) * place];
+    }
+    for (int i = 0; i < 3; i++) {
+        g[i * 3] = (float)(4 * half[i][0]);
+        g[i * 3 + 1] = (float)(3 * (half[i][2] - half[i][1]));
+        g[i * 3 + 2] = (float)half[i][5];
+    }
+}
+
+/* Where the state keeps tap t of channel k of a filter, within the block of 16 filters. */
+static int64_t step_of(const MaasBlockFilters *f, int64_t channel, int64_t tap)
+{
+    switch ((MaasBlockMethod)f->method) {
+    case MAAS_BLOCK_ROWS:
+        return channel * f->taps + tap;
+    case MAAS_BLOCK_PANEL:
+        return (channel / MAAS_BLOCK * f->taps + tap) * MAAS_BLOCK + channel % MAAS_BLOCK;
+    default:
+        return channel + tap; /* one of them is 0 */
+    }
+}
+
+static void pack_filter(const MaasBlockFilters *f, const MaasTensor *w, int64_t m, float *weights)
+{
+    const float *from = MAAS_F32(w) + m * f->channels * f->taps;
+    const int64_t group = m / f->filters, in_group = m % f->filters;
+    /* blocks never span groups, but where each group is one filter */
+    const int64_t at = f->method == MAAS_BLOCK_DEPTHWISE ? m : group * f->filters + in_group;
+    float *to = weights + at / MAAS_BLOCK * f->w_block + at % MAAS_BLOCK;
+
+    for (int64_t k = 0; k < f->channels; k++) {
+        if (f->method == MAAS_BLOCK_WINOGRAD) {
+            winograd_filter(from + k * f->taps, to + k * MAAS_BLOCK, f->w_place);
+            continue;
+        }
+        for (int64_t t = 0; t < f->taps; t++)
+            to[step_of(f, k, t) * MAAS_BLOCK] = from[k * f->taps + t];
+    }
+}
+
+MaasStatus maas_block_conv_pack(MaasCtx *c)
+{
+    const MaasTensor *w = maas_in(c, 1), *bias = maas_in(c, 2);
+    MaasBlockFilters f = {.groups = c->attr[MAAS_BLOCK_CONV_GROUP].i, .has_bias = bias != NULL};
+    const int64_t head = (int64_t)(sizeof f + 63) / 64 * 16; /* floats */
+    int64_t blocks = maas_blocks(w->dims[0]), floats;
+    float *state;
+
+    f.method = (int32_t)choose(c, w);
+    f.channels = w->dims[1];
+    f.filters = w->dims[0] / f.groups;
+    f.taps = w->dims[2] * w->dims[3];
+    f.depth = f.method == MAAS_BLOCK_PANEL      ? maas_blocks(f.channels) * f.taps * MAAS_BLOCK
+              : f.method == MAAS_BLOCK_WINOGRAD ? f.channels
+                                                : f.channels * f.taps;
+    f.w_block = f.depth * MAAS_BLOCK;
+    f.w_place = f.w_block * blocks;
+    f.weights = head;
+    if (!maas_mul64(f.w_place, f.method == MAAS_BLOCK_WINOGRAD ? 36 : 1, &floats) ||
+        !maas_mul64(blocks, MAAS_BLOCK, &f.bias) || __builtin_add_overflow(floats, f.bias + head, &floats) ||
+        floats > INT64_MAX / 4)
+        return maas_node_fail(c, MAAS_ERR_LIMIT, "the size of the packed filters overflows");
+    f.bias = floats - blocks * MAAS_BLOCK;
+    state = maas_state(c, (size_t)floats * sizeof *state);
+    if (!state)
+        return c->err->status;
+    memcpy(state, &f, sizeof f);
+    for (int64_t m = 0; m < w->dims[0]; m++) {
+        if (maas_stop(c))
+            return maas_stopped(c);
+        pack_filter(&f, w, m, state + f.weights);
+    }
+    for (int64_t m = 0; bias && m < w->dims[0]; m++)
+        state[f.bias + m] = MAAS_F32(bias)[m];
+    maas_forget(c, 1);
+    maas_forget(c, 2);
+    return MAAS_OK;
+}
+
+void maas_block_conv_unpack(const MaasBlockFilters *f, const float *weights, MaasBlockFilters *panel, float *to)
+{
+    const int64_t blocks = maas_blocks(f->filters);
+
+    *panel = *f;
+    panel->method = MAAS_BLOCK_PANEL;
+    panel->depth = maas_blocks(f->channels) * f->taps * MAAS_BLOCK;
+    panel->w_block = panel->depth * MAAS_BLOCK;
+    panel->w_place = panel->w_block * blocks;
+    if (!to)
+        return;
+    memset(to, 0, (size_t)panel->w_place * sizeof *to);
+    for (int64_t m = 0; m < blocks * MAAS_BLOCK; m++)
+        for (int64_t k = 0; k < f->channels; k++) {
+            float g[9];
+
+            winograd_filter_back(weights + m / MAAS_BLOCK * f->w_block + k * MAAS_BLOCK + m % MAAS_BLOCK,
+                                 f->w_place, g);
+            for (int64_t t = 0; t < f->taps; t++)
+                to[m / MAAS_BLOCK * panel->w_block + step_of(panel, k, t) * MAAS_BLOCK + m % MAAS_BLOCK] = g[t];
+        }
+}
