@@ -31,3 +31,16 @@ bench-cache: stage $(BENCH_PYTHON)
 	$(BENCH_PYTHON) src/test/bench/models.py $(BENCH_DIR)/models
 	tools/server start && eval "$$(tools/server env)" && \
 		$(BENCH_PYTHON) src/test/bench/cache.py $(BENCH_DIR)/models/encoder-6x384.onnx
+# make bench-train    training steps of the engine beside PyTorch's, one thread; BENCH="--only lstm --rounds 3"
+$(BENCH_DIR)/libmaas_train.so: src/test/bench/train_api.c $(ENGINE_LIB)
+	@mkdir -p $(@D)
+	$(ENGINE_CC) $(ENGINE_CFLAGS) -Wno-missing-prototypes -shared $< $(ENGINE_LIBS) -o $@
+
+$(BENCH_DIR)/venv/torch: src/test/bench/requirements-train.txt
+	python3 -m venv $(BENCH_DIR)/venv
+	$(BENCH_DIR)/venv/bin/pip install -q -r $<
+	@touch $@
+
+.PHONY: bench-train
+bench-train: $(BENCH_DIR)/libmaas_train.so $(if $(filter $(BENCH_DIR)/%,$(BENCH_PYTHON)),$(BENCH_DIR)/venv/torch)
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BENCH_PYTHON) src/test/bench/train.py $< $(BENCH)

@@ -52,8 +52,10 @@ struct MaasPlan {
     int n_folded, cap_folded;
     MaasValue **folded; /* two references each */
     size_t workspace_bytes;
-    void *workspace; /* kept between runs when small */
-    MaasFrame frame; /* values preset with the fixed and planned ones */
+    void *workspace;     /* kept between runs when small */
+    MaasWorkspace *kept; /* or NULL: the caller's, and wanted values lie in it */
+    void *placed;        /* where the planned values point to */
+    MaasFrame frame;     /* values preset with the fixed and planned ones */
     MaasValue **preset;
     const MaasInfo **outputs; /* of the wanted edges; NULL when a step is not fixed */
     bool *direct;             /* of the wanted edges: a node can write it where the caller wants it */
@@ -341,7 +343,7 @@ static void choose_sorts(MaasPlan *plan)
                 step->infos[i].type != MAAS_STRING)
                 plan->edges[node->out[i]].sort = SORT_PLANNED;
     }
-    for (int i = 0; i < plan->n_wanted; i++)
+    for (int i = 0; i < plan->n_wanted && !plan->kept; i++)
         if (plan->edges[plan->wanted[i]].sort == SORT_PLANNED)
             plan->edges[plan->wanted[i]].sort = SORT_POOLED;
     /* backwards, so that the source of a pooled view becomes pooled too */
@@ -415,6 +417,8 @@ static MaasStatus find_lifetimes(MaasPlan *plan, const MaasInferFrame *frame, Ma
             if (node->in[i] != MAAS_NO_VALUE)
                 last[node->in[i]] = s;
     }
+    for (int i = 0; i < plan->n_wanted; i++)
+        last[plan->wanted[i]] = plan->n_steps;
     for (int s = 0; s < plan->n_steps; s++) {
         const Step *step = &plan->steps[s];
         const MaasNode *node = &graph->nodes[step->node];
@@ -661,6 +665,13 @@ static MaasStatus build(MaasPlan *plan, MaasInferScope *scope, MaasRun *run, Maa
 MaasStatus maas_plan_new(MaasGraph *graph, MaasMem *mem, MaasValue *const *inputs, int n_wanted, const int *wanted,
                          MaasStop stop, MaasPlan **out, MaasError *err)
 {
+    return maas_plan_new_kept(graph, mem, inputs, n_wanted, wanted, NULL, stop, out, err);
+}
+
+MaasStatus maas_plan_new_kept(MaasGraph *graph, MaasMem *mem, MaasValue *const *inputs, int n_wanted,
+                              const int *wanted, MaasWorkspace *workspace, MaasStop stop, MaasPlan **out,
+                              MaasError *err)
+{
     MaasPlan *plan = maas_zalloc(mem, sizeof *plan, err);
     MaasArena results;
     MaasRun run;
@@ -669,6 +680,7 @@ MaasStatus maas_plan_new(MaasGraph *graph, MaasMem *mem, MaasValue *const *input
         return err->status;
     plan->graph = graph;
     plan->mem = mem;
+    plan->kept = workspace;
     maas_arena_init(&plan->arena, mem);
     maas_arena_init(&results, mem);
     maas_run_init(&run, mem, stop, 1);
@@ -708,11 +720,34 @@ size_t maas_plan_workspace(const MaasPlan *plan)
 
 /* ---- running ---- */
 
+void maas_workspace_free(MaasWorkspace *workspace)
+{
+    maas_free(workspace->mem, workspace->data);
+    workspace->data = NULL;
+    workspace->bytes = 0;
+}
+
 static void place_values(MaasPlan *plan, char *workspace)
 {
     for (int e = 0; e < plan->graph->n_edges; e++)
         if (plan->edges[e].sort == SORT_PLANNED)
             plan->edges[e].value->tensor.data = workspace + plan->edges[root_of(plan, e)].offset;
+    plan->placed = workspace;
+}
+
+/* Makes the workspace that is kept large enough. */
+static MaasStatus grow_kept(MaasPlan *plan, MaasError *err)
+{
+    MaasWorkspace *w = plan->kept;
+
+    if (w->bytes >= plan->workspace_bytes)
+        return MAAS_OK;
+    maas_workspace_free(w);
+    w->data = maas_alloc(w->mem, plan->workspace_bytes, err);
+    if (!w->data)
+        return err->status;
+    w->bytes = plan->workspace_bytes;
+    return MAAS_OK;
 }
 
 static MaasStatus run_fixed(MaasPlan *plan, MaasRun *run, Step *step, MaasError *err)
@@ -785,7 +820,7 @@ static MaasStatus take_outputs(MaasPlan *plan, MaasRun *run, MaasValue **out, Ma
                     value->kind == MAAS_KIND_TENSOR && value->tensor.buffer &&
                     value->tensor.buffer->mem == run->mem;
 
-        if (made)
+        if (made || (plan->kept && plan->edges[e].sort == SORT_PLANNED))
             out[i] = maas_value_ref(value);
         else
             MAAS_TRY(maas_value_copy(run->mem, value, &out[i], err));
@@ -811,11 +846,17 @@ static MaasStatus run_plan(MaasPlan *plan, MaasRun *run, MaasValue *const *input
 {
     const MaasGraph *graph = plan->graph;
     MaasValue **values = plan->frame.values;
-    bool keep = plan->workspace_bytes <= MAAS_KEEP_WORKSPACE && !into; /* plan->mem is not for threads */
+    bool keep =
+        plan->kept || (plan->workspace_bytes <= MAAS_KEEP_WORKSPACE && !into); /* plan->mem is not for threads */
     void *workspace = plan->workspace;
     MaasStatus status = MAAS_OK;
 
-    if (!workspace && plan->workspace_bytes) {
+    if (plan->kept) {
+        MAAS_TRY(grow_kept(plan, err));
+        workspace = plan->kept->data;
+        if (plan->placed != workspace)
+            place_values(plan, workspace);
+    } else if (!workspace && plan->workspace_bytes) {
         workspace = maas_alloc(keep ? plan->mem : run->mem, plan->workspace_bytes, err);
         if (!workspace)
             return err->status;
@@ -846,7 +887,7 @@ static MaasStatus run_plan(MaasPlan *plan, MaasRun *run, MaasValue *const *input
     for (int e = 0; e < graph->n_edges; e++)
         if (plan->edges[e].sort == SORT_POOLED)
             maas_value_unref(values[e]);
-    if (workspace != plan->workspace)
+    if (!plan->kept && workspace != plan->workspace)
         maas_free(run->mem, workspace);
     for (int i = 0; status != MAAS_OK && out && i < plan->n_wanted; i++) {
         maas_value_unref(out[i]);

@@ -20,10 +20,26 @@ MaasStatus maas_plan_new(MaasGraph *graph, MaasMem *mem, MaasValue *const *input
                          MaasStop stop, MaasPlan **out, MaasError *err);
 void maas_plan_free(MaasPlan *plan); /* NULL is allowed */
 
+/* Memory that the plans of one caller, who runs one at a time, have in common.  Zeroed but for mem at first. */
+typedef struct MaasWorkspace {
+    MaasMem *mem;
+    size_t bytes;
+    void *data;
+} MaasWorkspace;
+
+void maas_workspace_free(MaasWorkspace *workspace);
+
+/* A plan for a caller that runs it again and again: what it computes lies in the workspace, which is kept between
+ * runs, and the values that maas_plan_run hands out lie there, too, until the next run of a plan that uses it. */
+MaasStatus maas_plan_new_kept(MaasGraph *graph, MaasMem *mem, MaasValue *const *inputs, int n_wanted,
+                              const int *wanted, MaasWorkspace *workspace, MaasStop stop, MaasPlan **out,
+                              MaasError *err);
+
 /* Whether the plan is one for such a call. */
 bool maas_plan_matches(const MaasPlan *plan, MaasValue *const *inputs, int n_wanted, const int *wanted);
 
-/* Runs it; out: n_wanted places, filled with references to values in run->mem. */
+/* Runs it; out: n_wanted places, filled with references to values in run->mem (or in the workspace that is kept).
+ */
 MaasStatus maas_plan_run(MaasPlan *plan, MaasRun *run, MaasValue *const *inputs, MaasValue **out, MaasError *err);
 
 /* What is known of wanted output i before a run; NULL unless every node's shapes are, and nothing in a run touches

@@ -14,6 +14,7 @@
 #include "block.h"
 #include "elementwise.h"
 #include "linear.h"
+#include "objective.h"
 #include "optimize.h"
 #include "window.h"
 #include "tree.h"

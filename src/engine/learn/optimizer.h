@@ -34,4 +34,23 @@ void maas_optimizer_step(const MaasTrainOptions *options, MaasSlot *slots, int n
 /* Shrinks units whose incoming weights are longer than options->max_norm. */
 void maas_optimizer_max_norm(const MaasTrainOptions *options, MaasSlot *slots, int n);
 
+/* ---- L-BFGS (lbfgs.c) ---- */
+
+typedef struct MaasLbfgs MaasLbfgs;
+
+/* Loss at the parameters as they stand; the slots' g point to the gradients when it returns. */
+typedef MaasStatus (*MaasLossFn)(void *ctx, double *loss, MaasError *err);
+
+MaasStatus maas_lbfgs_new(const MaasTrainOptions *options, MaasMem *mem, const MaasSlot *slots, int n,
+                          MaasLbfgs **out, MaasError *err);
+void maas_lbfgs_free(MaasLbfgs *lbfgs); /* NULL is allowed */
+/* One step: up to max_iterations iterations on the same batch.  *loss: of the first evaluation, penalties not
+ * included.  On failure parameters and state are as they were. */
+MaasStatus maas_lbfgs_step(MaasLbfgs *lbfgs, const MaasTrainOptions *options, MaasSlot *slots, int n, double rate,
+                           MaasLossFn fn, void *ctx, double *loss, MaasError *err);
+/* The state for a checkpoint, as so many doubles; restore returns false for numbers that no state has. */
+size_t maas_lbfgs_state_size(const MaasLbfgs *lbfgs);
+void maas_lbfgs_save(const MaasLbfgs *lbfgs, double *state);
+bool maas_lbfgs_restore(MaasLbfgs *lbfgs, const double *state);
+
 #endif

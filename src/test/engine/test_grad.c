@@ -193,7 +193,7 @@ TEST(gradients_by_differences)
         char inputs[100];
         int n = 0;
 
-        if (!(*op)->grad)
+        if (!(*op)->grad || !maas_type_in(MAAS_DOUBLE, (*op)->in[0].types)) /* float32 only: test_objective.c */
             continue;
         n_ops++;
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

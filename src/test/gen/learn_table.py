@@ -5,6 +5,7 @@ Usage: learn_table.py src/test/engine    (needs torch and scikit-learn of requir
 
 learn_optimizers.inc  parameters after six steps of an optimiser with given gradients
 learn_rates.inc       learning rates (and cycled momenta) of schedules, step by step
+learn_objectives.inc  losses and their gradients
 learn_metrics.inc     samples and their metrics
 
 PyTorch has no Lion: its rows follow Algorithm 2 of Chen et al., "Symbolic Discovery of Optimization Algorithms",
@@ -170,6 +171,75 @@ def rates(folder):
         array(out, "double", "rate_momentum", momenta)
 
 
+# ---- losses
+
+F = torch.nn.functional
+ROWS, WIDTH = 5, 3
+
+
+def weighted(each, weights):
+    return (each * weights).sum() / weights.expand_as(each).sum()
+
+
+def pinball(x, t):
+    return torch.maximum(0.8 * (t - x), -0.2 * (t - x))
+
+
+# attributes of the operator, kind of target, loss of (x, target, sample weights (n, 1), class weights)
+OBJECTIVES = [
+    ("kind=mse", "real", lambda x, t, w, c: weighted((x - t) ** 2, w)),
+    ("kind=mae", "real", lambda x, t, w, c: weighted((x - t).abs(), w)),
+    ("kind=huber parameter=0.7", "real", lambda x, t, w, c: weighted(F.huber_loss(x, t, reduction="none", delta=0.7), w)),
+    ("kind=binary_cross_entropy", "share",
+     lambda x, t, w, c: weighted(F.binary_cross_entropy_with_logits(x, t, reduction="none"), w)),
+    ("kind=poisson", "count", lambda x, t, w, c: weighted(F.poisson_nll_loss(x, t, reduction="none"), w)),
+    ("kind=hinge", "sign", lambda x, t, w, c: weighted(torch.relu(1 - x * t), w)),
+    ("kind=quantile parameter=0.8", "real", lambda x, t, w, c: weighted(pinball(x, t), w)),
+    ("kind=cross_entropy", "class", lambda x, t, w, c: weighted(F.cross_entropy(x, t, reduction="none"), w[:, 0])),
+    ("kind=cross_entropy", "class weighted", lambda x, t, w, c: F.cross_entropy(x, t, weight=c)),
+    ("kind=cross_entropy smoothing=0.1", "class weighted",
+     lambda x, t, w, c: F.cross_entropy(x, t, weight=c, label_smoothing=0.1)),
+    ("kind=cross_entropy smoothing=0.2", "class even", lambda x, t, w, c: F.cross_entropy(x, t, label_smoothing=0.2)),
+    ("kind=cross_entropy", "ignored", lambda x, t, w, c: F.cross_entropy(x, t)),
+    ("kind=cross_entropy smoothing=0.1", "distribution even",
+     lambda x, t, w, c: F.cross_entropy(x, t, label_smoothing=0.1)),
+    ("kind=margin", "class even", lambda x, t, w, c: F.multi_margin_loss(x, t)),
+]
+
+
+def objectives(folder):
+    torch.manual_seed(3)
+    x = (torch.randn(ROWS, WIDTH) * 2).requires_grad_()
+    weights, class_weights = torch.rand(ROWS) + 0.2, torch.tensor([0.5, 1.0, 2.0])
+    labels = torch.randint(0, WIDTH, (ROWS,))
+    targets = {
+        "real": torch.randn(ROWS, WIDTH), "share": torch.rand(ROWS, WIDTH), "class": labels,
+        "count": torch.randint(0, 4, (ROWS, WIDTH)).float(), "sign": torch.randint(0, 2, (ROWS, WIDTH)).float() * 2 - 1,
+        "ignored": torch.where(torch.arange(ROWS) == 2, -100, labels), "distribution": torch.rand(ROWS, WIDTH).softmax(1),
+    }
+    with open(os.path.join(folder, "learn_objectives.inc"), "w") as out:
+        out.write("/* written by src/test/gen/learn_table.py */\n")
+        out.write(f"enum {{ OBJECTIVE_ROWS = {ROWS}, OBJECTIVE_WIDTH = {WIDTH} }};\n")
+        array(out, "float", "objective_x", x.detach().numpy())
+        array(out, "float", "objective_weights", weights.numpy())
+        array(out, "float", "objective_class_weights", class_weights.numpy())
+        for name, target in targets.items():
+            array(out, "int64_t" if target.dtype == torch.int64 else "float", "objective_" + name, target.numpy())
+        losses, gradients = [], []
+        out.write("static const struct {\n    const char *attrs;\n    const void *target;\n    bool labels, weights, "
+                  "class_weights;\n} objectives[] = {\n")
+        for attrs, kind, loss_of in OBJECTIVES:
+            target, *how = kind.split()
+            loss = loss_of(x, targets[target], weights[:, None], class_weights)
+            losses.append(loss.item())
+            gradients.append(torch.autograd.grad(loss, x)[0].numpy())
+            flags = (targets[target].dtype == torch.int64, not how and target != "ignored", how == ["weighted"])
+            out.write(f'    {{"{attrs}", objective_{target}, {", ".join(str(f).lower() for f in flags)}}},\n')
+        out.write("};\n")
+        array(out, "float", "objective_losses", losses)
+        array(out, "float", "objective_gradients", np.stack(gradients))
+
+
 # ---- metrics
 
 
@@ -266,4 +336,5 @@ def metrics(folder):
 if __name__ == "__main__":
     optimizers(sys.argv[1])
     rates(sys.argv[1])
+    objectives(sys.argv[1])
     metrics(sys.argv[1])
