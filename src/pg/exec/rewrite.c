@@ -303,16 +303,41 @@ static Bitmapset *AggregateColumns(Agg *agg)
     return columns;
 }
 
+/* Puts a node over a child that adds the answers of calls to its columns.  used: the columns that are read above.
+ */
+static Plan *AddColumns(Rewrite *rewrite, Plan *child, List *calls, Bitmapset *used)
+{
+    int n = list_length(child->targetlist);
+    List *columns = NIL, *targets = NIL;
+    CustomScan *node;
+    ListCell *cell;
+
+    for (int i = 1; i <= n; i++)
+        columns = lappend_int(columns, bms_is_member(i, used) ? i : 0);
+    node = NewNode(rewrite, child, columns, calls);
+    foreach (cell, node->custom_scan_tlist) {
+        TargetEntry *target = copyObject(lfirst_node(TargetEntry, cell));
+
+        target->expr = (Expr *)ColumnVar(INDEX_VAR, target->resno, (Node *)target->expr);
+        if (target->resno <= n) {
+            TargetEntry *of = list_nth(child->targetlist, target->resno - 1);
+
+            target->ressortgroupref = of->ressortgroupref;
+            target->resjunk = of->resjunk;
+        }
+        targets = lappend(targets, target);
+    }
+    node->scan.plan.targetlist = targets;
+    return &node->scan.plan;
+}
+
 /* Puts a node below an aggregation that computes the calls among its aggregates' arguments. */
-static void PutBelow(Rewrite *rewrite, Agg *agg)
+static void PutBelowAggregates(Rewrite *rewrite, Agg *agg)
 {
     for (;;) {
         Plan *child = agg->plan.lefttree;
         int n = list_length(child->targetlist);
-        List *calls = NIL, *columns = NIL, *targets = NIL;
-        Bitmapset *used;
-        CustomScan *node;
-        ListCell *cell;
+        List *calls = NIL;
 
         ArgumentCallsWalker((Node *)agg->plan.targetlist, &calls);
         ArgumentCallsWalker((Node *)agg->plan.qual, &calls);
@@ -320,24 +345,76 @@ static void PutBelow(Rewrite *rewrite, Agg *agg)
             return;
         agg->plan.targetlist = ReplaceCalls(agg->plan.targetlist, calls, OUTER_VAR, n + 1);
         agg->plan.qual = ReplaceCalls(agg->plan.qual, calls, OUTER_VAR, n + 1);
-        used = AggregateColumns(agg);
-        for (int i = 1; i <= n; i++)
-            columns = lappend_int(columns, bms_is_member(i, used) ? i : 0);
-        node = NewNode(rewrite, child, columns, calls);
-        foreach (cell, node->custom_scan_tlist) {
-            TargetEntry *target = copyObject(lfirst_node(TargetEntry, cell));
+        agg->plan.lefttree = AddColumns(rewrite, child, calls, AggregateColumns(agg));
+    }
+}
 
-            target->expr = (Expr *)ColumnVar(INDEX_VAR, target->resno, (Node *)target->expr);
-            if (target->resno <= n) {
-                TargetEntry *of = list_nth(child->targetlist, target->resno - 1);
+/* ---- below hash joins ---- */
 
-                target->ressortgroupref = of->ressortgroupref;
-                target->resjunk = of->resjunk;
-            }
-            targets = lappend(targets, target);
-        }
-        node->scan.plan.targetlist = targets;
-        agg->plan.lefttree = &node->scan.plan;
+/* Replaces calls in what a join evaluates before it fills up rows that have no partner with NULLs; and behind that
+ * when it does not. */
+static void ReplaceInJoin(HashJoin *join, List *calls, int varno, int first)
+{
+    join->hashclauses = ReplaceCalls(join->hashclauses, calls, varno, first);
+    join->join.joinqual = ReplaceCalls(join->join.joinqual, calls, varno, first);
+    if (join->join.jointype != JOIN_INNER)
+        return;
+    join->join.plan.qual = ReplaceCalls(join->join.plan.qual, calls, varno, first);
+    join->join.plan.targetlist = ReplaceCalls(join->join.plan.targetlist, calls, varno, first);
+}
+
+/* The same expression about the inner side of a join. */
+static Node *InnerMutator(Node *node, void *context)
+{
+    if (!node)
+        return NULL;
+    if (IsA(node, Var) && ((Var *)node)->varno == OUTER_VAR) {
+        Var *column = (Var *)copyObjectImpl(node);
+
+        column->varno = INNER_VAR;
+        return (Node *)column;
+    }
+    return expression_tree_mutator(node, InnerMutator, context);
+}
+
+/* Puts nodes below a hash join that compute the calls among its keys: each row of either side that is read needs
+ * them. */
+static void PutBelowHashJoin(Rewrite *rewrite, HashJoin *join)
+{
+    Hash *hash = (Hash *)join->join.plan.righttree;
+    List *calls;
+
+    while ((calls = ReadyCalls((Node *)join->hashkeys, NIL)) != NIL) {
+        Plan *child = join->join.plan.lefttree;
+        int n = list_length(child->targetlist);
+        Bitmapset *used = NULL;
+
+        if (!ReadAheadIsSafe(rewrite->statement, child))
+            break;
+        join->hashkeys = ReplaceCalls(join->hashkeys, calls, OUTER_VAR, n + 1);
+        ReplaceInJoin(join, calls, OUTER_VAR, n + 1);
+        OuterColumnsWalker((Node *)join->hashkeys, &used);
+        OuterColumnsWalker((Node *)join->hashclauses, &used);
+        OuterColumnsWalker((Node *)join->join.joinqual, &used);
+        OuterColumnsWalker((Node *)join->join.plan.qual, &used);
+        OuterColumnsWalker((Node *)join->join.plan.targetlist, &used);
+        join->join.plan.lefttree = AddColumns(rewrite, child, calls, used);
+    }
+    while ((calls = ReadyCalls((Node *)hash->hashkeys, NIL)) != NIL) {
+        Plan *child = hash->plan.lefttree;
+        int n = list_length(child->targetlist);
+        ListCell *cell;
+
+        if (!ReadAheadIsSafe(rewrite->statement, child))
+            break;
+        hash->hashkeys = ReplaceCalls(hash->hashkeys, calls, OUTER_VAR, n + 1);
+        ReplaceInJoin(join, (List *)InnerMutator((Node *)calls, NULL), INNER_VAR, n + 1);
+        hash->plan.lefttree = AddColumns(rewrite, child, calls, bms_add_range(NULL, 1, n));
+        foreach (cell, calls)
+            hash->plan.targetlist = lappend(
+                hash->plan.targetlist,
+                makeTargetEntry((Expr *)ColumnVar(OUTER_VAR, list_length(hash->plan.targetlist) + 1, lfirst(cell)),
+                                list_length(hash->plan.targetlist) + 1, NULL, false));
     }
 }
 
@@ -410,7 +487,7 @@ static Plan *Visit(Rewrite *rewrite, Plan *plan, bool marked)
         return marked || !plan->lefttree ? plan : Lift(rewrite, plan);
     case T_Agg:
         plan->lefttree = Visit(rewrite, plan->lefttree, false);
-        PutBelow(rewrite, (Agg *)plan);
+        PutBelowAggregates(rewrite, (Agg *)plan);
         return Lift(rewrite, plan);
     case T_Limit:
         plan->lefttree = Visit(rewrite, plan->lefttree, false);
@@ -429,8 +506,12 @@ static Plan *Visit(Rewrite *rewrite, Plan *plan, bool marked)
     case T_WorkTableScan:
     case T_NamedTuplestoreScan:
         return marked ? plan : Lift(rewrite, plan);
-    case T_NestLoop:
     case T_HashJoin:
+        plan->lefttree = Visit(rewrite, plan->lefttree, false);
+        plan->righttree = Visit(rewrite, plan->righttree, false);
+        PutBelowHashJoin(rewrite, (HashJoin *)plan);
+        return Lift(rewrite, plan);
+    case T_NestLoop:
     case T_WindowAgg:
     case T_Group:
     case T_Gather:

@@ -175,8 +175,35 @@ SELECT t.id, maas_score('sum', ARRAY[t.g, u.id, t.a]) FROM t JOIN u ON u.t = t.i
 SELECT t.id, maas_score('sum', u.y) FROM t LEFT JOIN u ON u.t = t.id ORDER BY t.id;
 -- left join with a condition above: batched
 SELECT t.id FROM t LEFT JOIN u ON u.t = t.id WHERE coalesce(maas_score('sum', u.y), 5) > 4 ORDER BY t.id;
--- join with a label: alone
+-- join with a label: batched
 SELECT t.id, meaning FROM t JOIN labels ON label = maas_classify('three', x) ORDER BY t.id;
+-- join with a label that is returned as well: batched
+SELECT t.id, meaning, maas_classify('three', x), maas_score('sum', x) FROM t JOIN labels ON label = maas_classify('three', x) ORDER BY t.id;
+-- left join with a label: batched
+SET LOCAL enable_mergejoin = off;
+SELECT t.id, meaning FROM t LEFT JOIN labels ON label = maas_classify('three', x) AND t.g < 3 ORDER BY t.id;
+-- left join of labels: batched
+SET LOCAL enable_mergejoin = off;
+SELECT label, t.id, maas_classify('three', coalesce(x, ARRAY[1, 2, 3])) FROM labels LEFT JOIN t ON label = maas_classify('three', coalesce(x, ARRAY[1, 2, 3]))
+    AND t.id < 40 ORDER BY 1, 2;
+-- full join of labels: batched
+SELECT label, t.id, maas_classify('three', x) FROM labels FULL JOIN t ON label = maas_classify('three', x) ORDER BY 1, 2;
+-- join of two predictions: batched
+SET LOCAL enable_mergejoin = off;
+SELECT count(*), sum(a.id), sum(b.id) FROM t a JOIN u b ON maas_score('sum', a.x) = maas_score('sum', b.y) AND maas_classify('three', a.x) = maas_classify('three', b.y);
+-- join of a prediction of a prediction: batched
+SET LOCAL enable_mergejoin = off;
+SELECT count(*), sum(a.id), sum(b.id) FROM t a JOIN u b ON maas_score('sum', maas_predict('sum', a.x, 'squares')) = maas_score('sum', b.y) + 20;
+-- semijoin with a label: batched
+SET LOCAL enable_mergejoin = off;
+SELECT id FROM t WHERE maas_classify('three', x) IN (SELECT label FROM labels WHERE meaning <> 'second' OFFSET 0) ORDER BY id;
+-- antijoin with a label: batched
+SET LOCAL enable_mergejoin = off;
+SELECT id FROM t WHERE NOT EXISTS (SELECT FROM labels WHERE label = maas_classify('three', t.x) AND meaning <> 'second') ORDER BY id;
+-- join on a condition beside the key: alone
+SET LOCAL enable_mergejoin = off;
+SET LOCAL enable_nestloop = off;
+SELECT t.id FROM t JOIN u ON u.t = t.id AND maas_score('sum', ARRAY[t.g, u.id, 1]) > 50 ORDER BY t.id;
 -- merge join with a label: batched
 SET LOCAL enable_hashjoin = off;
 SET LOCAL enable_nestloop = off;
