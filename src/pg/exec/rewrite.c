@@ -351,13 +351,17 @@ static void PutBelowAggregates(Rewrite *rewrite, Agg *agg)
 
 /* ---- below hash joins ---- */
 
-/* Replaces calls in what a join evaluates before it fills up rows that have no partner with NULLs; and behind that
- * when it does not. */
+/* Replaces calls about one side of a join; behind the join only where that side is not filled up with NULLs for
+ * rows of the other that have no partner. */
 static void ReplaceInJoin(HashJoin *join, List *calls, int varno, int first)
 {
+    JoinType type = join->join.jointype;
+    bool whole =
+        type == JOIN_INNER || (varno == OUTER_VAR && (type == JOIN_LEFT || type == JOIN_SEMI || type == JOIN_ANTI));
+
     join->hashclauses = ReplaceCalls(join->hashclauses, calls, varno, first);
     join->join.joinqual = ReplaceCalls(join->join.joinqual, calls, varno, first);
-    if (join->join.jointype != JOIN_INNER)
+    if (!whole)
         return;
     join->join.plan.qual = ReplaceCalls(join->join.plan.qual, calls, varno, first);
     join->join.plan.targetlist = ReplaceCalls(join->join.plan.targetlist, calls, varno, first);

@@ -181,7 +181,7 @@ SELECT t.id, meaning FROM t JOIN labels ON label = maas_classify('three', x) ORD
 SELECT t.id, meaning, maas_classify('three', x), maas_score('sum', x) FROM t JOIN labels ON label = maas_classify('three', x) ORDER BY t.id;
 -- left join with a label: batched
 SET LOCAL enable_mergejoin = off;
-SELECT t.id, meaning FROM t LEFT JOIN labels ON label = maas_classify('three', x) AND t.g < 3 ORDER BY t.id;
+SELECT t.id, meaning, maas_classify('three', x) FROM t LEFT JOIN labels ON label = maas_classify('three', x) AND t.g < 3 ORDER BY t.id;
 -- left join of labels: batched
 SET LOCAL enable_mergejoin = off;
 SELECT label, t.id, maas_classify('three', coalesce(x, ARRAY[1, 2, 3])) FROM labels LEFT JOIN t ON label = maas_classify('three', coalesce(x, ARRAY[1, 2, 3]))

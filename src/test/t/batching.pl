@@ -125,6 +125,11 @@ my $explained = `psql -XqAt -d maas_batching -c "EXPLAIN (ANALYZE, COSTS OFF, TI
 my ($read) = $explained =~ /Function Scan on generate_series i \(actual rows=(\d+)/;
 cmp_ok($read // 1000, '<=', 16, 'LIMIT 10 reads no more than 16 rows');
 
+# What EXPLAIN tells in a form for programs.
+my $json = `psql -XqAt -d maas_batching -c "EXPLAIN (ANALYZE, FORMAT JSON) SELECT sum(maas_score('sum', x)) FROM t" 2>&1`;
+like($json, qr/"Batched": \["maas_score\('sum'::text, x\)"\],\s+"Batches": \d+,\s+"Rows per Batch": [\d.]+,\s+"Model Time": [\d.]+/,
+    'EXPLAIN (FORMAT JSON)');
+
 # A query ends at once when it is meant to, in the midst of batches.
 my $start = time;
 like(`psql -XqAt -d maas_batching -c "SET statement_timeout = 300; SELECT sum(maas_score('sum', ARRAY[a.id, b.id, c.id])) FROM t a, t b, t c" 2>&1`,
