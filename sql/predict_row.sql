@@ -33,7 +33,9 @@ SELECT maas_predict('columns', r) FROM (SELECT 1 AS income, 30.5::float8 AS age,
 SELECT maas_predict('columns', r) FROM (SELECT 1 AS income, 30 AS age, 1 AS member, 47 AS city_code) r;
 SELECT maas_predict('columns', r) FROM (SELECT true AS income, 30 AS age, true AS member, 47 AS city_code) r;
 SELECT maas_predict('columns', r) FROM (SELECT '1' AS income, 30 AS age, true AS member, 47 AS city_code) r;
-SELECT maas_predict('columns', r) FROM (SELECT 1 AS income, 30 AS age, true AS member, date '2020-01-01' AS city_code) r;
+SELECT maas_predict('columns', r) FROM (SELECT 1 AS income, 30 AS age, true AS member, interval '1 day' AS city_code) r;
+-- A date is its seconds since 1970.
+SELECT maas_predict('columns', r) FROM (SELECT 1 AS income, 30 AS age, true AS member, date '1970-01-01' AS city_code) r;
 SELECT maas_predict('columns', r) FROM (SELECT ARRAY[1,2] AS income, 30 AS age, true AS member, 47 AS city_code) r;
 -- NULL inside.
 SELECT maas_predict('columns', r) FROM (SELECT NULL::int AS income, 30 AS age, true AS member, 47 AS city_code) r;

@@ -7,3 +7,8 @@ CREATE FUNCTION maas_create(name text, architecture jsonb, seed bigint DEFAULT N
     LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 AS 'MODULE_PATHNAME', 'maas_create';
 COMMENT ON FUNCTION maas_create(text, jsonb, bigint, boolean) IS
     'makes a model of the layers that the architecture lists, with weights that have learned nothing yet, and returns the version; the same seed makes the same weights';
+
+CREATE FUNCTION maas_evaluate(model text, query text, target text, options jsonb DEFAULT NULL) RETURNS jsonb
+    LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 AS 'MODULE_PATHNAME', 'maas_evaluate';
+COMMENT ON FUNCTION maas_evaluate(text, text, text, jsonb) IS
+    'how well a model does on the rows of a query, run as you: loss, accuracy, precision, recall, areas under curves and more, or the errors of numbers; options: top_k, bins, quantile, weight_column';

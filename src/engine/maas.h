@@ -10,6 +10,8 @@
 
 #include "base/dtype.h"
 #include "base/mem.h"
+#include "base/nearest.h"
+#include "base/rng.h"
 #include "base/status.h"
 #include "base/tensor.h"
 
@@ -164,6 +166,7 @@ MaasStatus maas_inputs_from_json(const char *json, size_t length, const MaasMode
 /* ---- learning ---- */
 
 #include "learn/architecture.h"
+#include "learn/prepare.h"
 
 /* ---- the build ---- */
 

@@ -211,6 +211,75 @@ void maas_onnx_end_node(MaasOnnxWriter *w)
     maas_pb_end(&w->nodes, w->node);
 }
 
+/* ---- parts of other models ---- */
+
+/* The last dimension in a ValueInfoProto of a tensor, and its name. */
+static MaasStatus read_output(MaasPb pb, MaasOnnxPart *part, MaasError *err)
+{
+    static const uint32_t path[] = {2, 1, 2}; /* type, tensor_type, shape */
+    MaasPbField f;
+
+    part->last_dim = -1;
+    for (int depth = 0; depth <= 3; depth++) {
+        MaasPb next = maas_pb_open(NULL, 0);
+
+        while (maas_pb_more(&pb)) {
+            MaasSlice bytes;
+
+            MAAS_TRY(maas_pb_next(&pb, &f, err));
+            if (f.wire != MAAS_PB_BYTES)
+                continue;
+            MAAS_TRY(maas_pb_bytes(&f, "an output", &bytes, err));
+            if (depth == 0 && f.number == 1)
+                part->output = bytes;
+            if (depth < 3 && f.number == path[depth])
+                next = maas_pb_inner(&pb, bytes);
+            if (depth == 3 && f.number == 1) { /* a dimension: the last one stays */
+                MaasPb dim = maas_pb_inner(&pb, bytes);
+
+                part->last_dim = -1;
+                while (maas_pb_more(&dim)) {
+                    MAAS_TRY(maas_pb_next(&dim, &f, err));
+                    if (f.number == 1 && f.wire == MAAS_PB_VARINT)
+                        part->last_dim = (int64_t)f.value;
+                }
+            }
+        }
+        pb = next;
+    }
+    return MAAS_OK;
+}
+
+MaasStatus maas_onnx_write_nodes_of(MaasOnnxWriter *w, const void *bytes, size_t n_bytes, MaasOnnxPart *part)
+{
+    MaasPb pb = maas_pb_open(bytes, n_bytes);
+    MaasPbField f;
+    MaasSlice inner;
+
+    *part = (MaasOnnxPart){.last_dim = -1};
+    while (maas_pb_more(&pb)) {
+        MaasPb graph;
+
+        MAAS_TRY(maas_pb_next(&pb, &f, w->err));
+        if (f.number != MODEL_GRAPH)
+            continue;
+        MAAS_TRY(maas_pb_bytes(&f, "a graph", &inner, w->err));
+        graph = maas_pb_inner(&pb, inner);
+        while (maas_pb_more(&graph)) {
+            MAAS_TRY(maas_pb_next(&graph, &f, w->err));
+            if (f.number != GRAPH_NODE && f.number != GRAPH_INITIALIZER && f.number != GRAPH_OUTPUT)
+                continue;
+            MAAS_TRY(maas_pb_bytes(&f, "a graph", &inner, w->err));
+            if (f.number == GRAPH_OUTPUT && !part->output.data)
+                MAAS_TRY(read_output(maas_pb_inner(&graph, inner), part, w->err));
+            else if (f.number != GRAPH_OUTPUT)
+                maas_pb_put_bytes(f.number == GRAPH_NODE ? &w->nodes : &w->tensors, f.number, inner.data,
+                                  inner.size);
+        }
+    }
+    return maas_onnx_writer_status(w);
+}
+
 /* ---- the whole ---- */
 
 void maas_onnx_write_metadata(MaasOnnxWriter *w, const char *key, const char *value)

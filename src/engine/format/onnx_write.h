@@ -50,6 +50,16 @@ void maas_onnx_attr_floats(MaasOnnxWriter *w, const char *name, size_t n, const 
 void maas_onnx_attr_strings(MaasOnnxWriter *w, const char *name, size_t n, const MaasStr *values);
 void maas_onnx_end_node(MaasOnnxWriter *w);
 
+/* What maas_onnx_write_nodes_of found: the model's first output, a slice of its bytes. */
+typedef struct MaasOnnxPart {
+    MaasSlice output;
+    int64_t last_dim; /* of its declared shape; -1: free or unknown */
+} MaasOnnxPart;
+
+/* Appends the nodes and initialisers of a model that was written in the same opsets, as they are: the caller sees
+ * to it that no name is there twice. */
+MaasStatus maas_onnx_write_nodes_of(MaasOnnxWriter *w, const void *bytes, size_t n_bytes, MaasOnnxPart *part);
+
 void maas_onnx_write_metadata(MaasOnnxWriter *w, const char *key, const char *value);
 
 /* The whole model in *bytes, from mem, which the caller frees; the writer is emptied, on failure too. */

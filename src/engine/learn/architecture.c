@@ -103,7 +103,7 @@ static void begin_layer(MaasArchBuild *b, const MaasJson *layer)
     b->kind = NULL;
     b->json = layer;
     b->given = NULL;
-    b->place = maas_arena_printf(b->arena, b->err, "layer %d", ++b->n_layers);
+    b->place = maas_arch_printf(b, "layer %d", ++b->n_layers);
     if (b->n_layers > MAAS_ARCH_MAX_LAYERS)
         maas_arch_fail(b, MAAS_ERR_LIMIT, "there are more than %d layers", MAAS_ARCH_MAX_LAYERS);
     if (layer->kind == MAAS_JSON_STRING)
@@ -131,7 +131,7 @@ static void begin_layer(MaasArchBuild *b, const MaasJson *layer)
         }
         return;
     }
-    b->place = maas_arena_printf(b->arena, b->err, "layer %d \"%s\"", b->n_layers, b->kind->name);
+    b->place = maas_arch_printf(b, "layer %d \"%s\"", b->n_layers, b->kind->name);
     b->given = member;
     if (member) {
         check_options(b, layer, member);
@@ -233,10 +233,8 @@ static const char *layer_name(MaasArchBuild *b)
         maas_arch_fail(b, MAAS_ERR_NAME,
                        "\"%.100s\" is no name for it: it must be new and have 1 to 100 characters", name);
     if (!name)
-        name = maas_arena_printf(b->arena, b->err, "%s_%d", b->kind->name, b->n_layers);
-    if (!name && b->status == MAAS_OK)
-        b->status = b->err->status;
-    return name ? name : "";
+        name = maas_arch_printf(b, "%s_%d", b->kind->name, b->n_layers);
+    return name;
 }
 
 /* ---- the list ---- */
@@ -311,10 +309,12 @@ static void add_input(MaasArchBuild *b, MaasArchValue *v)
     symbols[0] = names[0];
     for (int d = 0; d < v->rank; d++) {
         dims[d + 1] = v->dims[d];
-        symbols[d + 1] = maas_arena_printf(b->arena, b->err, "%s_%s", v->name, names[d + 1]);
+        symbols[d + 1] = maas_arch_printf(b, "%s_%s", v->name, names[d + 1]);
     }
-    v->edge = v->name;
-    maas_onnx_write_input(&b->writer, v->name, v->type, v->rank + 1, dims, symbols);
+    v->edge = maas_arch_printf(b, "%s%s", b->input_prefix, v->name);
+    if (b->status != MAAS_OK)
+        return;
+    maas_onnx_write_input(&b->writer, v->edge, v->type, v->rank + 1, dims, symbols);
     if (b->channels_last && v->rank == 3) {
         int64_t channels = v->dims[2];
 
@@ -477,6 +477,7 @@ static void read_root(MaasArchBuild *b, const MaasArchitecture *a, const MaasJso
         return;
     }
     b->n_outputs = a->n_outputs;
+    b->input_prefix = a->input_prefix ? a->input_prefix : "";
     if (outputs && b->n_outputs == 0) {
         if (outputs->kind == MAAS_JSON_NUMBER && outputs->number >= 1 &&
             outputs->number == floor(outputs->number) && outputs->number < 1e9)

@@ -21,6 +21,7 @@ typedef struct MaasArchitecture {
     size_t length;
     int n_inputs;                  /* 0: as the JSON says */
     const struct MaasPort *inputs; /* with the free dimension of the examples in front */
+    const char *input_prefix;      /* stands before the inputs' names in the model; NULL: nothing */
     MaasTask task;
     int64_t n_outputs; /* what a layer's "units": "output" means; 0: unknown */
     uint64_t seed;

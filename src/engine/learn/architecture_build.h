@@ -48,6 +48,7 @@ struct MaasArchBuild {
     MaasRng rng;
     MaasStop stop;
     int64_t n_outputs;
+    const char *input_prefix;
     bool channels_last; /* the inputs that are images */
     int n_values, cap_values;
     MaasArchValue *values; /* inputs, then layers */
@@ -66,6 +67,8 @@ extern const MaasArchKind maas_arch_core[], maas_arch_image[], maas_arch_sequenc
 
 void maas_arch_fail(MaasArchBuild *b, MaasStatus status, const char *format, ...)
     __attribute__((format(printf, 3, 4), cold));
+/* A text in the arena; "" on failure.  Cut off beyond 1000 bytes. */
+const char *maas_arch_printf(MaasArchBuild *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* "[28,28]" of a value, in the arena. */
 const char *maas_arch_shape(MaasArchBuild *b, const MaasArchValue *v);
 

@@ -104,14 +104,10 @@ static void make_leaky_relu(MaasArchBuild *b, const MaasArchValue *in, int n_in,
 const char *maas_arch_linear(MaasArchBuild *b, const char *x, bool matrix, const char *suffix, int64_t in,
                              int64_t out, bool bias, MaasInitialiser init, MaasInitialiser bias_init)
 {
-    const char *weight_name = maas_arena_printf(b->arena, b->err, "%sweight", suffix);
-    const char *bias_name = maas_arena_printf(b->arena, b->err, "%sbias", suffix);
+    const char *weight_name = maas_arch_printf(b, "%sweight", suffix);
+    const char *bias_name = maas_arch_printf(b, "%sbias", suffix);
     const char *weight, *offset = NULL, *y;
 
-    if (!weight_name || !bias_name) {
-        b->status = b->err->status;
-        return x;
-    }
     weight = maas_arch_parameter(b, weight_name, 2, (int64_t[]){in, out}, init, in, out);
     if (bias)
         offset = maas_arch_parameter(b, bias_name, 1, &out, bias_init, in, out);
@@ -183,14 +179,9 @@ static void make_dropout(MaasArchBuild *b, const MaasArchValue *in, int n_in, Ma
 
 const char *maas_arch_layer_norm(MaasArchBuild *b, const char *x, const char *suffix, int64_t width, double epsilon)
 {
-    const char *names[] = {maas_arena_printf(b->arena, b->err, "%sweight", suffix),
-                           maas_arena_printf(b->arena, b->err, "%sbias", suffix)};
+    const char *names[] = {maas_arch_printf(b, "%sweight", suffix), maas_arch_printf(b, "%sbias", suffix)};
     const char *in[3] = {x}, *y;
 
-    if (!names[0] || !names[1]) {
-        b->status = b->err->status;
-        return x;
-    }
     in[1] = maas_arch_parameter(b, names[0], 1, &width, MAAS_INIT_ONES, 1, 1);
     in[2] = maas_arch_parameter(b, names[1], 1, &width, MAAS_INIT_ZEROS, 1, 1);
     y = maas_arch_begin(b, "LayerNormalization", 3, in);
@@ -231,10 +222,9 @@ void maas_arch_batch_norm(MaasArchBuild *b, MaasArchValue *v, const char *suffix
     width = v->dims[channel];
     in[0] = v->edge;
     for (int i = 0; i < 4; i++) {
-        const char *name = maas_arena_printf(b->arena, b->err, "%s%s", suffix, names[i]);
+        const char *name = maas_arch_printf(b, "%s%s", suffix, names[i]);
 
-        in[i + 1] = maas_arch_parameter(b, name ? name : "", 1, &width,
-                                        i % 3 == 0 ? MAAS_INIT_ONES : MAAS_INIT_ZEROS, 1, 1);
+        in[i + 1] = maas_arch_parameter(b, name, 1, &width, i % 3 == 0 ? MAAS_INIT_ONES : MAAS_INIT_ZEROS, 1, 1);
     }
     v->edge = maas_arch_begin(b, "BatchNormalization", 5, in);
     maas_onnx_attr_float(&b->writer, "epsilon", (float)epsilon);

@@ -9,14 +9,7 @@
 
 static const char *new_edge(MaasArchBuild *b, const char *what)
 {
-    const char *edge =
-        maas_arena_printf(b->arena, b->err, "%s/%s_%d", b->name ? b->name : "input", what, b->n_edges++);
-
-    if (edge)
-        return edge;
-    if (b->status == MAAS_OK)
-        b->status = b->err->status;
-    return "";
+    return maas_arch_printf(b, "%s/%s_%d", b->name ? b->name : "input", what, b->n_edges++);
 }
 
 const char *maas_arch_begin(MaasArchBuild *b, const char *op, int n_in, const char *const *in)
@@ -102,10 +95,8 @@ float *maas_arch_buffer(MaasArchBuild *b, int rank, const int64_t *dims, int64_t
 const char *maas_arch_parameter_of(MaasArchBuild *b, const char *suffix, int rank, const int64_t *dims,
                                    const float *data)
 {
-    const char *name = maas_arena_printf(b->arena, b->err, "%s.%s", b->name, suffix);
+    const char *name = maas_arch_printf(b, "%s.%s", b->name, suffix);
 
-    if (!name && b->status == MAAS_OK)
-        b->status = b->err->status;
     if (b->status != MAAS_OK)
         return "";
     maas_onnx_write_initializer(&b->writer, name, MAAS_FLOAT, rank, dims, data);

@@ -26,14 +26,26 @@ void maas_arch_fail(MaasArchBuild *b, MaasStatus status, const char *format, ...
         b->place ? maas_fail(b->err, status, "%s: %s", b->place, text) : maas_fail(b->err, status, "%s", text);
 }
 
+const char *maas_arch_printf(MaasArchBuild *b, const char *format, ...)
+{
+    char text[1001];
+    const char *copy;
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    copy = maas_arena_strndup(b->arena, text, strlen(text), b->err);
+    if (!copy && b->status == MAAS_OK)
+        b->status = b->err->status;
+    return copy ? copy : "";
+}
+
 const char *maas_arch_shape(MaasArchBuild *b, const MaasArchValue *v)
 {
     char text[256];
-    const char *copy;
 
-    maas_dims_text(v->rank, v->dims, NULL, text, sizeof text);
-    copy = maas_arena_printf(b->arena, b->err, "%s", text);
-    return copy ? copy : "";
+    return maas_arch_printf(b, "%s", maas_dims_text(v->rank, v->dims, NULL, text, sizeof text));
 }
 
 const MaasJson *maas_arch_option(MaasArchBuild *b, const char *name)

@@ -52,11 +52,7 @@ static const char *recur(MaasArchBuild *b, const char *op, const char *const in[
     const char *functions[2] = {function, function};
     MaasStr strings[2];
 
-    edge = maas_arena_printf(b->arena, b->err, "%s/%s", b->name, sequences ? "Y" : "Y_h");
-    if (!edge) {
-        b->status = b->err->status;
-        return "";
-    }
+    edge = maas_arch_printf(b, "%s/%s", b->name, sequences ? "Y" : "Y_h");
     edges[sequences ? 0 : 1] = edge;
     maas_onnx_begin_node(&b->writer, "", op, b->name, n_in, in, sequences ? 1 : 2, edges);
     maas_onnx_attr_int(&b->writer, "hidden_size", units);
@@ -174,9 +170,9 @@ static const char *attend(MaasArchBuild *b, const char *const x[3], const int64_
         return x[0];
     }
     for (int i = 0; i < 3; i++) {
-        const char *suffix = maas_arena_printf(b->arena, b->err, "%s%s", prefix, names[i]);
+        const char *suffix = maas_arch_printf(b, "%s%s", prefix, names[i]);
 
-        y = maas_arch_linear(b, x[i], false, suffix ? suffix : "", width[i], all, bias, MAAS_INIT_GLOROT_UNIFORM,
+        y = maas_arch_linear(b, x[i], false, suffix, width[i], all, bias, MAAS_INIT_GLOROT_UNIFORM,
                              MAAS_INIT_ZEROS);
         if (i == 0)
             y = maas_arch_node(b, "Mul", y, maas_arch_constant_float(b, (float)(1 / sqrt((double)key_width))));
@@ -191,9 +187,9 @@ static const char *attend(MaasArchBuild *b, const char *const x[3], const int64_
     y = maas_arch_node_ints(b, "Transpose", y, "perm", 4, (int64_t[]){0, 2, 1, 3});
     y = maas_arch_reshape(b, y, 3, (int64_t[]){0, 0, all});
     {
-        const char *suffix = maas_arena_printf(b->arena, b->err, "%s%s", prefix, names[3]);
+        const char *suffix = maas_arch_printf(b, "%s%s", prefix, names[3]);
 
-        return maas_arch_linear(b, y, false, suffix ? suffix : "", all, width[0], bias, MAAS_INIT_GLOROT_UNIFORM,
+        return maas_arch_linear(b, y, false, suffix, all, width[0], bias, MAAS_INIT_GLOROT_UNIFORM,
                                 MAAS_INIT_ZEROS);
     }
 }

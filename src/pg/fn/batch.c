@@ -26,50 +26,6 @@ PG_FUNCTION_INFO_V1(maas_predict_query);
 
 #define BATCH_EXAMPLES 256
 
-/* An example that has to be a call of its own. */
-static Datum Alone(const Batch *batch, Datum example)
-{
-    Call call;
-    MaasTensor view;
-    Datum answer;
-
-    CallBegin(&call, batch->flinfo, DatumGetTextPP(batch->model));
-    if (batch->input == BATCH_ROW)
-        BindRow(&call, DatumGetHeapTupleHeader(example));
-    else {
-        TensorView(DatumGetTensor(example), &view);
-        BindTensor(&call, &view);
-    }
-    answer = AnswerTensor(&call, batch->readers[0].output);
-    CallEnd(&call);
-    return answer;
-}
-
-/* Replaces up to BATCH_EXAMPLES examples by their answers, which are good until the next call; NULLs stay.  Of the
- * examples that fail the first one throws. */
-static void AnswerAll(Batch *batch, int n, Datum *examples, const bool *nulls)
-{
-    BatchPlace *places = palloc(sizeof(BatchPlace) * n);
-    bool *joined = palloc0(sizeof(bool) * n);
-    bool ready = false, asked = false;
-
-    BatchBegin(batch);
-    for (int k = 0; k < n; k++) {
-        if (nulls[k])
-            continue;
-        if (!asked)
-            ready = BatchReady(batch);
-        asked = true;
-        joined[k] = ready && BatchAdd(batch, examples[k], &places[k]);
-    }
-    BatchRun(batch);
-    for (int k = 0; k < n; k++)
-        if (!nulls[k])
-            examples[k] = joined[k] ? BatchAnswer(batch, 0, places[k]) : Alone(batch, examples[k]);
-    pfree(places);
-    pfree(joined);
-}
-
 /* ---- maas_predict(model, tensor[]) ---- */
 
 Datum maas_predict_many(PG_FUNCTION_ARGS)
@@ -87,7 +43,7 @@ Datum maas_predict_many(PG_FUNCTION_ARGS)
     for (int from = 0; from < n; from += BATCH_EXAMPLES) {
         int part = Min(n - from, BATCH_EXAMPLES);
 
-        AnswerAll(batch, part, items + from, nulls + from);
+        BatchAnswerAll(batch, part, items + from, nulls + from);
         for (int k = from; k < from + part; k++)
             if (!nulls[k])
                 items[k] = datumCopy(items[k], false, -1);
@@ -133,7 +89,7 @@ static void AnswerRows(QueryRun *run, SPITupleTable *rows, int n)
 
     for (int k = 0; k < n; k++)
         examples[k] = Features(run, rows->vals[k], rows->tupdesc);
-    AnswerAll(run->batch, n, examples, nulls);
+    BatchAnswerAll(run->batch, n, examples, nulls);
     for (int k = 0; k < n; k++) {
         const char *key = psprintf(INT64_FORMAT, ++run->row);
         Datum values[2] = {(Datum)0, examples[k]};

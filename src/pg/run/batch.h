@@ -123,6 +123,10 @@ Datum BatchAnswer(Batch *batch, int reader, BatchPlace place);
 /* Whether the answer is there, so that it can be had without a run and without asking for a right. */
 bool BatchHasAnswer(const Batch *batch, int reader, BatchPlace place);
 
+/* Replaces examples (tensors or rows, for BATCH_TO_TENSOR) by their answers, which are good until the next call;
+ * NULLs stay.  Of those that fail the first one throws. */
+void BatchAnswerAll(Batch *batch, int n, Datum *examples, const bool *nulls);
+
 /* ---- between the files of the batch ---- */
 
 /* The version that the caller may use now; throws when there is none. */

@@ -45,6 +45,9 @@ const char *BindPlace(const Call *call, int i);
 /* Throws that model expects input i of its shape, got this. */
 pg_noreturn void BindShapeMismatch(const Call *call, int i, const char *got);
 
+/* Whether this is the type tensor. */
+bool BindIsTensor(Oid type);
+
 /* numeric as an integer; false when it is none or too large. */
 bool BindNumericToInt64(Datum numeric, int64 *number);
 

@@ -25,6 +25,7 @@
 #include "utils/typcache.h"
 
 #include "bind.h"
+#include "scalar.h"
 #include "type/tensor.h"
 
 typedef enum ColumnKind {
@@ -33,6 +34,7 @@ typedef enum ColumnKind {
     COLUMN_TEXT,
     COLUMN_ARRAY,
     COLUMN_TENSOR,
+    COLUMN_TIME,
     COLUMN_OTHER
 } ColumnKind;
 
@@ -61,7 +63,7 @@ static int next_plan;
 
 /* ---- columns ---- */
 
-static bool IsTensorType(Oid type)
+bool BindIsTensor(Oid type)
 {
     HeapTuple tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
     Oid input;
@@ -99,7 +101,9 @@ static ColumnKind KindOf(Oid type)
         return COLUMN_TEXT;
     if (OidIsValid(get_element_type(type)))
         return COLUMN_ARRAY;
-    return IsTensorType(type) ? COLUMN_TENSOR : COLUMN_OTHER;
+    if (ScalarIsTime(type))
+        return COLUMN_TIME;
+    return BindIsTensor(type) ? COLUMN_TENSOR : COLUMN_OTHER;
 }
 
 static const char *ColumnName(TupleDesc desc, int column)
@@ -370,6 +374,9 @@ static MaasType ReadScalar(const RowPlan *plan, int slot, Datum value, MaasType 
     case COLUMN_TEXT:
         room->string = TextOf(type, value);
         return MAAS_STRING;
+    case COLUMN_TIME:
+        room->real = ScalarTime(type, value);
+        return MAAS_DOUBLE;
     default:
         break;
     }
@@ -408,6 +415,14 @@ static MaasType ReadScalar(const RowPlan *plan, int slot, Datum value, MaasType 
     }
 }
 
+/* Whether a model that takes NaN for NULL can take it here: as NaN, and as an empty string in a column of text. */
+static bool TakesNull(ColumnKind kind, MaasType type)
+{
+    if (kind == COLUMN_TEXT)
+        return type == MAAS_STRING;
+    return (kind == COLUMN_NUMBER || kind == COLUMN_BOOL || kind == COLUMN_TIME) && maas_type_is_float(type);
+}
+
 /* One column to one input. */
 static void BindColumn(Call *call, int i, const RowPlan *plan, Datum value, bool isnull)
 {
@@ -417,7 +432,7 @@ static void BindColumn(Call *call, int i, const RowPlan *plan, Datum value, bool
     MaasTensor view = {0};
     Scalar *room;
 
-    if (isnull && !(call->ref->null_as_nan && kind == COLUMN_NUMBER && maas_type_is_float(port->type)))
+    if (isnull && !(call->ref->null_as_nan && TakesNull(kind, port->type)))
         NullColumn(place, port->type);
     if (kind == COLUMN_ARRAY) {
         BindArrayView(call, i, DatumGetArrayTypeP(value), place, &view);
@@ -430,11 +445,18 @@ static void BindColumn(Call *call, int i, const RowPlan *plan, Datum value, bool
         return;
     }
     room = MemoryContextAlloc(call->context, sizeof(*room));
-    if (isnull) {
+    if (isnull && kind == COLUMN_TEXT) {
+        room->string = (MaasStr){"", 0};
+        view.type = MAAS_STRING;
+    } else if (isnull) {
         room->real = NAN;
         view.type = MAAS_DOUBLE;
     } else
         view.type = ReadScalar(plan, i, value, port->type, room);
+    if (view.type == MAAS_BOOL && call->ref->null_as_nan && maas_type_is_float(port->type)) {
+        room->real = room->boolean; /* a truth value that may be missing comes in as a number */
+        view.type = MAAS_DOUBLE;
+    }
     view.count = 1;
     view.data = room;
     /* Converted as a scalar, so that a failure names no place within it. */

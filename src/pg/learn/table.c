@@ -1,0 +1,648 @@
+/*
+ * table.c - the columns of a query as something to learn from, and its rows one by one.
+ *
+ * A survey reads all rows once; later rounds read them again, with the same rows left out and kept apart: both are
+ * decided by the rows' content and order and by the seed, and every round sees what the calling statement sees.
+ */
+#include "postgres.h"
+#include "compat.h"
+
+#include <math.h>
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+#include "run/bind.h"
+#include "run/scalar.h"
+#include "source.h"
+
+#define AUTO_CLASSES 20 /* different whole numbers up to which a target is taken for classes */
+#define MAX_CLASSES 10000
+
+/* ---- columns ---- */
+
+static const char *NameOf(const Table *table, int attribute)
+{
+    return NameStr(TupleDescAttr(table->rows.desc, attribute)->attname);
+}
+
+static bool ElementsAreNumbers(Oid type)
+{
+    return ScalarIsNumber(type) || type == BOOLOID;
+}
+
+static SourceKind KindOf(const Table *table, int attribute, Oid type)
+{
+    Oid element = get_element_type(type);
+
+    if (ScalarIsNumber(type))
+        return SOURCE_NUMBER;
+    if (type == BOOLOID)
+        return SOURCE_BOOL;
+    if (ScalarIsTime(type))
+        return SOURCE_TIME;
+    if (type == TEXTOID || type == VARCHAROID || type == BPCHAROID || type == NAMEOID || type_is_enum(type))
+        return SOURCE_TEXT;
+    if (OidIsValid(element) && ElementsAreNumbers(element))
+        return SOURCE_ARRAY;
+    if (BindIsTensor(type))
+        return SOURCE_TENSOR;
+    ereport(ERROR,
+            (errcode(ERRCODE_DATATYPE_MISMATCH),
+             errmsg("column \"%s\" is of type %s, which cannot be learned from", NameOf(table, attribute),
+                    format_type_be(type)),
+             errhint("Cast it to a number, a boolean, text, a date, a timestamp, an array of numbers or a tensor, "
+                     "or leave it out of the query.")));
+}
+
+static void SourceInit(const Table *table, Source *source, int attribute)
+{
+    static const MaasColumnKind kinds[] = {
+        [SOURCE_NUMBER] = MAAS_COLUMN_NUMBER, [SOURCE_BOOL] = MAAS_COLUMN_BOOL,
+        [SOURCE_TIME] = MAAS_COLUMN_TIME,     [SOURCE_TEXT] = MAAS_COLUMN_CATEGORY,
+        [SOURCE_ARRAY] = MAAS_COLUMN_TENSOR,  [SOURCE_TENSOR] = MAAS_COLUMN_TENSOR};
+    size_t length;
+
+    source->attribute = attribute;
+    source->name = pstrdup(NameOf(table, attribute));
+    source->type = getBaseType(TupleDescAttr(table->rows.desc, attribute)->atttypid);
+    source->kind = KindOf(table, attribute, source->type);
+    source->column.name = pstrdup(BorderUtf8(source->name, strlen(source->name), &length));
+    source->column.kind = kinds[source->kind];
+    source->column.deviation = 1;
+}
+
+/* The column of this name; throws with the nearest one. */
+static int FindColumn(const Table *table, const char *name, const char *what)
+{
+    const char **names = palloc(sizeof(*names) * Max(table->rows.desc->natts, 1));
+    const char *nearest;
+
+    for (int c = 0; c < table->rows.desc->natts; c++) {
+        names[c] = NameOf(table, c);
+        if (strcmp(names[c], name) == 0)
+            return c;
+    }
+    nearest = maas_nearest_name(name, names, table->rows.desc->natts, sizeof(*names));
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN), errmsg("the query has no column \"%s\" %s", name, what),
+                    nearest ? errhint("Did you mean \"%s\"?", nearest) : 0));
+}
+
+static void CheckNames(const Table *table)
+{
+    for (int c = 0; c < table->rows.desc->natts; c++)
+        for (int d = 0; d < c; d++)
+            if (strcmp(NameOf(table, c), NameOf(table, d)) == 0)
+                ereport(ERROR, (errcode(ERRCODE_DUPLICATE_COLUMN),
+                                errmsg("the query has two columns \"%s\"", NameOf(table, c)),
+                                errhint("Columns are inputs by their names: give one of them another, with AS.")));
+}
+
+static int FindSpecial(const Table *table, const char *name, const char *what, bool boolean)
+{
+    int c = name ? FindColumn(table, name, what) : -1;
+
+    if (c >= 0) {
+        Oid type = getBaseType(TupleDescAttr(table->rows.desc, c)->atttypid);
+
+        if (boolean ? type != BOOLOID : !ScalarIsNumber(type))
+            ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+                            errmsg("column \"%s\" %s is of type %s, not %s", name, what, format_type_be(type),
+                                   boolean ? "boolean" : "a number")));
+    }
+    return c;
+}
+
+/* The columns that are bound to the inputs of a model. */
+static void PlanFeatures(Table *table)
+{
+    TupleDesc desc = table->rows.desc;
+    int next = 0;
+
+    table->features = CreateTemplateTupleDesc(desc->natts - 1 - (table->weight >= 0) - (table->validation >= 0));
+    for (int c = 0; c < desc->natts; c++)
+        if (c != table->target.attribute && c != table->weight && c != table->validation)
+            TupleDescCopyEntry(table->features, ++next, desc, c + 1);
+    table->features = BlessTupleDesc(table->features);
+}
+
+Datum TableFeatures(const Table *table)
+{
+    int natts = table->rows.desc->natts, next = 0;
+    Datum *values = palloc(sizeof(Datum) * natts);
+    bool *nulls = palloc(sizeof(bool) * natts);
+
+    for (int c = 0; c < natts; c++) {
+        if (c == table->target.attribute || c == table->weight || c == table->validation)
+            continue;
+        values[next] = table->values[c];
+        nulls[next++] = table->nulls[c];
+    }
+    return HeapTupleGetDatum(heap_form_tuple(table->features, values, nulls));
+}
+
+Table *TableOpen(const char *query, const char *target, const Settings *settings, const char *function, bool bind)
+{
+    MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "maas table", ALLOCSET_DEFAULT_SIZES), old;
+    Table *table = MemoryContextAllocZero(context, sizeof(*table));
+    int natts, n_features = 0;
+
+    table->context = context;
+    table->row = AllocSetContextCreate(context, "maas row", ALLOCSET_DEFAULT_SIZES);
+    table->settings = settings;
+    old = CurrentMemoryContext;
+    RowsOpen(&table->rows, query, function, context);
+    MemoryContextSwitchTo(context);
+    natts = table->rows.desc->natts;
+    CheckNames(table);
+    table->target.attribute = FindColumn(table, target, "to be the target");
+    table->weight = FindSpecial(table, settings->weight_column, "of weights", false);
+    table->validation = FindSpecial(table, settings->validation_column, "of rows to keep apart", true);
+    table->sources = palloc0(sizeof(Source) * Max(natts, 1));
+    for (int c = 0; c < natts; c++, n_features++)
+        if (c == table->target.attribute || c == table->weight || c == table->validation)
+            n_features--;
+        else if (!bind)
+            SourceInit(table, &table->sources[table->n_sources++], c);
+    SourceInit(table, &table->target, table->target.attribute);
+    if (bind)
+        PlanFeatures(table);
+    if (n_features == 0)
+        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN), errmsg("the query has no column to learn from"),
+                        errhint("It needs columns beside the target.")));
+    table->values = palloc0(sizeof(Datum) * natts);
+    table->nulls = palloc0(sizeof(bool) * natts);
+    MemoryContextSwitchTo(old);
+    return table;
+}
+
+/* ---- rows ---- */
+
+void TableRewind(Table *table)
+{
+    RowsRewind(&table->rows);
+    table->number = 0;
+    table->kept = -1;
+    if (table->strata)
+        memset(table->strata, 0, sizeof(int64) * table->target_info.n);
+    if (table->seen)
+        hash_destroy(table->seen);
+    table->seen = NULL;
+}
+
+static bool Lacks(const Table *table)
+{
+    for (int c = 0; c < table->rows.desc->natts; c++)
+        if (table->nulls[c])
+            return true;
+    return false;
+}
+
+/* Whether an equal row has come before. */
+static bool IsDuplicate(Table *table)
+{
+    HASHCTL control = {.keysize = sizeof(uint64), .entrysize = sizeof(uint64), .hcxt = table->context};
+    uint64 hash = 0;
+    bool found;
+
+    if (!table->seen)
+        table->seen = hash_create("maas rows", 1024, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+    for (int c = 0; c < table->rows.desc->natts; c++) {
+        Oid output;
+        bool varlena;
+        const char *text;
+
+        getTypeOutputInfo(TupleDescAttr(table->rows.desc, c)->atttypid, &output, &varlena);
+        text = table->nulls[c] ? "" : OidOutputFunctionCall(output, table->values[c]);
+        hash = hash_combine64(
+            hash, hash_bytes_extended((const unsigned char *)text, (int)strlen(text), table->nulls[c] ? 1 : 0));
+    }
+    hash_search(table->seen, &hash, HASH_ENTER, &found);
+    return found;
+}
+
+/* Reads rows up to one that counts. */
+static bool NextThatCounts(Table *table)
+{
+    while ((table->tuple = RowsNext(&table->rows)) != NULL) {
+        MemoryContext old;
+        bool counts = true;
+
+        MemoryContextReset(table->row);
+        old = MemoryContextSwitchTo(table->row);
+        table->number++;
+        heap_deform_tuple(table->tuple, table->rows.desc, table->values, table->nulls);
+        if (table->nulls[table->target.attribute])
+            ereport(ERROR,
+                    (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+                     errmsg("the target \"%s\" is NULL in row " INT64_FORMAT, table->target.name, table->number),
+                     errhint("Leave such rows out: WHERE %s IS NOT NULL.", quote_identifier(table->target.name))));
+        if (table->settings->missing == MISSING_DROP && Lacks(table)) {
+            table->n_dropped++;
+            counts = false;
+        } else if (table->settings->deduplicate && IsDuplicate(table)) {
+            table->n_duplicates++;
+            counts = false;
+        }
+        MemoryContextSwitchTo(old);
+        if (counts) {
+            table->kept++;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A number in [0, 1) that a hash stands for. */
+static double Fraction(uint64 hash)
+{
+    return (double)(hash >> 11) / 9007199254740992.0;
+}
+
+/* Whether the row is kept apart; before: rows of its class that came before, of that text. */
+static bool IsApart(const Table *table, MaasStr class, int64 before)
+{
+    double share = table->settings->validation;
+    uint64 seed = (uint64)table->settings->train.seed;
+
+    if (table->validation >= 0)
+        return !table->nulls[table->validation] && DatumGetBool(table->values[table->validation]);
+    if (table->settings->split == SPLIT_STRATIFIED) {
+        double offset = Fraction(hash_bytes_extended((const unsigned char *)class.data, (int)class.length, seed));
+
+        return floor((double)(before + 1) * share + offset) > floor((double)before * share + offset);
+    }
+    return Fraction(hash_bytes_extended((const unsigned char *)&table->kept, sizeof(table->kept), seed)) < share;
+}
+
+/* ---- the target ---- */
+
+static MaasStr ClassText(const Table *table)
+{
+    if (table->target.kind == SOURCE_BOOL) {
+        bool yes = DatumGetBool(table->values[table->target.attribute]);
+
+        return yes ? (MaasStr){"true", 4} : (MaasStr){"false", 5};
+    }
+    return SourceText(table, &table->target);
+}
+
+static const DictionaryEntry *ClassEntry(const Table *table)
+{
+    MaasStr text = ClassText(table);
+    const DictionaryEntry *entry = DictionaryFind(&table->target.dictionary, text);
+
+    if (!entry || entry->code < 0)
+        ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
+                        errmsg("row " INT64_FORMAT " has the class \"%s\", which the query did not return before",
+                               table->number, BorderTextForMessage(text.data, text.length)),
+                        errhint("The query must return the same rows each time it is run.")));
+    return entry;
+}
+
+int64 TableClass(const Table *table)
+{
+    return ClassEntry(table)->code;
+}
+
+void TableNumbers(const Table *table, float *out)
+{
+    if (table->target.column.kind == MAAS_COLUMN_TENSOR)
+        SourceElements(table, &table->target, out);
+    else
+        out[0] = (float)SourceNumber(table, &table->target);
+    for (int64 i = 0; i < table->target_info.n; i++)
+        out[i] = (float)((out[i] - table->target_info.mean[i]) / table->target_info.deviation[i]);
+}
+
+double TableWeight(const Table *table)
+{
+    double weight;
+
+    if (table->weight < 0)
+        return 1;
+    weight = table->nulls[table->weight]
+                 ? NAN
+                 : ScalarNumber(getBaseType(TupleDescAttr(table->rows.desc, table->weight)->atttypid),
+                                table->values[table->weight]);
+    if (!(weight >= 0) || isinf(weight))
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("the weight in column \"%s\" of row " INT64_FORMAT " must be a number of at least 0",
+                               NameOf(table, table->weight), table->number)));
+    return weight;
+}
+
+bool TableNext(Table *table, bool *apart)
+{
+    MemoryContext old;
+
+    if (!NextThatCounts(table))
+        return false;
+    old = MemoryContextSwitchTo(table->row);
+    if (table->settings->split == SPLIT_STRATIFIED && table->validation < 0) {
+        const DictionaryEntry *entry = ClassEntry(table);
+
+        *apart = IsApart(table, (MaasStr){entry->key.text, entry->key.length}, table->strata[entry->code]++);
+    } else
+        *apart = IsApart(table, (MaasStr){"", 0}, 0);
+    MemoryContextSwitchTo(old);
+    return true;
+}
+
+/* ---- the survey ---- */
+
+static bool IsWholeNumber(Oid type)
+{
+    return type == INT2OID || type == INT4OID || type == INT8OID;
+}
+
+static void CountTarget(Table *table)
+{
+    Source *target = &table->target;
+    int choice = table->settings->task;
+
+    if (target->kind == SOURCE_NUMBER || target->kind == SOURCE_TIME) {
+        double x = SourceNumber(table, target);
+
+        if (isnan(x))
+            ereport(ERROR,
+                    (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+                     errmsg("the target \"%s\" is no number in row " INT64_FORMAT, target->name, table->number)));
+    }
+    if (target->kind != SOURCE_BOOL)
+        SourceCount(table, target);
+    if (target->kind == SOURCE_BOOL ||
+        (IsWholeNumber(target->type) && choice != TASK_REGRESS && target->dictionary.n <= MAX_CLASSES))
+        DictionaryCount(table, target, ClassText(table));
+}
+
+static void DecideTask(Table *table, bool classes)
+{
+    Source *target = &table->target;
+    int choice = table->settings->task;
+    bool can_classify = target->kind == SOURCE_TEXT || target->kind == SOURCE_BOOL || IsWholeNumber(target->type);
+    bool can_regress = target->kind != SOURCE_TEXT;
+    int64 limit = classes ? MAX_CLASSES : AUTO_CLASSES;
+
+    if (choice == TASK_CLASSIFY && !can_classify)
+        ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+                        errmsg("the target \"%s\" is of type %s, which cannot be classes", target->name,
+                               format_type_be(target->type)),
+                        errhint("Cast it to text or to an integer.")));
+    if (choice == TASK_REGRESS && !can_regress)
+        ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+                        errmsg("the target \"%s\" is of type %s, but numbers are to be learned", target->name,
+                               format_type_be(target->type)),
+                        errhint("Cast it to a number, or leave out the option \"task\".")));
+    if (choice == TASK_AUTO)
+        choice = can_classify && (!IsWholeNumber(target->type) || target->dictionary.n <= limit) ? TASK_CLASSIFY
+                                                                                                 : TASK_REGRESS;
+    if (choice == TASK_CLASSIFY && target->dictionary.n > MAX_CLASSES)
+        ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                        errmsg("the target \"%s\" has more than %d classes", target->name, MAX_CLASSES)));
+    table->task = choice == TASK_CLASSIFY ? MAAS_TASK_CLASSIFY : MAAS_TASK_REGRESS;
+    if (table->task == MAAS_TASK_REGRESS && table->settings->split == SPLIT_STRATIFIED)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("the rows can be stratified by classes only, the target \"%s\" is a number",
+                               target->name)));
+}
+
+static void LearnClasses(Table *table)
+{
+    Source *target = &table->target;
+    MaasTarget *info = &table->target_info;
+    MaasStr *classes = DictionaryKeep(&target->dictionary, MAX_CLASSES, IsWholeNumber(target->type), &info->n);
+
+    if (info->n < 2)
+        ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
+                        errmsg("the target \"%s\" has only one class, \"%s\"", target->name,
+                               BorderTextForMessage(classes[0].data, classes[0].length)),
+                        errhint("There must be rows of at least two classes.")));
+    if (IsWholeNumber(target->type)) {
+        int64_t *numbers = palloc(sizeof(*numbers) * info->n);
+
+        for (int64 i = 0; i < info->n; i++)
+            numbers[i] = strtoll(classes[i].data, NULL, 10);
+        info->numbers = numbers;
+    } else
+        info->strings = classes;
+    table->strata = palloc0(sizeof(int64) * info->n);
+    if (table->settings->class_weights == WEIGHT_BALANCED) {
+        table->class_weights = palloc(sizeof(double) * info->n);
+        for (int64 i = 0; i < info->n; i++)
+            table->class_weights[i] =
+                (double)table->n_rows /
+                ((double)info->n * (double)DictionaryFind(&target->dictionary, classes[i])->count);
+    }
+}
+
+static void LearnNumbers(Table *table)
+{
+    Source *target = &table->target;
+    MaasTarget *info = &table->target_info;
+    double *mean, *deviation;
+
+    if (target->lowest == target->highest && target->kind != SOURCE_BOOL)
+        ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
+                        errmsg("the target \"%s\" is constant: every row has %g", target->name, target->lowest)));
+    if (table->settings->class_weights == WEIGHT_BALANCED)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("class_weights are for classes, the target \"%s\" is a number", target->name)));
+    info->n = 1;
+    if (target->column.kind == MAAS_COLUMN_TENSOR)
+        for (int d = 0; d < target->column.rank; d++)
+            info->n *= target->dims[d];
+    mean = palloc(sizeof(double) * info->n);
+    deviation = palloc(sizeof(double) * info->n);
+    for (int64 i = 0; i < info->n; i++) {
+        mean[i] = table->settings->standardize ? target->mean : 0;
+        deviation[i] = table->settings->standardize && SourceDeviation(target) > 0 ? SourceDeviation(target) : 1;
+    }
+    info->mean = mean;
+    info->deviation = deviation;
+}
+
+/* Refuses a column whose values are all the same: nothing can be learned from it. */
+static void RefuseConstant(const Table *table, const Source *source)
+{
+    bool text = source->kind == SOURCE_TEXT, tensor = source->column.kind == MAAS_COLUMN_TENSOR;
+    bool varies = text     ? source->dictionary.n > 1
+                  : tensor ? source->varies
+                           : source->lowest != source->highest || source->n_missing > 0;
+
+    if (!tensor && source->n_missing == table->n_rows)
+        ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION), errmsg("column \"%s\" is NULL in every row", source->name),
+                        errhint("Leave it out of the query.")));
+    if (varies)
+        return;
+    ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION), errmsg("column \"%s\" is constant", source->name),
+                    errdetail("Nothing can be learned from a column whose values are all the same."),
+                    errhint("Leave it out of the query.")));
+}
+
+#define DAY 86400.0
+#define YEAR 31556952.0
+
+static void LearnColumn(const Table *table, Source *source, bool whole, bool raw)
+{
+    MaasColumn *column = &source->column;
+    bool standardize = table->settings->standardize;
+
+    RefuseConstant(table, source);
+    column->mean = standardize ? source->mean : 0;
+    column->deviation = standardize ? SourceDeviation(source) : 1;
+    column->fill = source->mean;
+    column->missing = source->n_missing > 0;
+    if (source->kind == SOURCE_TEXT)
+        column->categories =
+            DictionaryKeep(&source->dictionary, table->settings->max_categories, false, &column->n_categories);
+    if (source->kind == SOURCE_TIME) {
+        column->mean = source->mean;
+        column->deviation = SourceDeviation(source);
+        if (table->settings->calendar) {
+            if (source->type != DATEOID)
+                column->periods[column->n_periods++] = DAY;
+            if (source->highest - source->lowest > 2 * DAY)
+                column->periods[column->n_periods++] = 7 * DAY;
+            if (source->highest - source->lowest > 60 * DAY)
+                column->periods[column->n_periods++] = YEAR;
+        }
+    }
+    if (column->kind == MAAS_COLUMN_TENSOR) {
+        column->missing = false;
+        column->whole = whole && !source->fractions;
+        column->type = column->whole ? MAAS_INT64 : MAAS_FLOAT;
+        if (raw || column->whole) {
+            column->mean = 0;
+            column->deviation = 1;
+        }
+    }
+}
+
+static void ReadRows(Table *table)
+{
+    TableRewind(table);
+    while (NextThatCounts(table)) {
+        MemoryContext old = MemoryContextSwitchTo(table->row);
+        MaasStr class = {"", 0};
+        int64 before = 0;
+
+        if (table->settings->missing == MISSING_ERROR)
+            for (int i = 0; i < table->n_sources; i++)
+                if (table->nulls[table->sources[i].attribute])
+                    ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+                                    errmsg("column \"%s\" is NULL in row " INT64_FORMAT, table->sources[i].name,
+                                           table->number)));
+        for (int i = 0; i < table->n_sources; i++)
+            SourceCount(table, &table->sources[i]);
+        CountTarget(table);
+        if (table->settings->split == SPLIT_STRATIFIED && table->target.dictionary.hash) {
+            class = ClassText(table);
+            before = DictionaryFind(&table->target.dictionary, class)->count - 1;
+        }
+        (void)TableWeight(table);
+        table->n_rows++;
+        if (IsApart(table, class, before))
+            table->n_validation++;
+        else
+            table->n_train++;
+        MemoryContextSwitchTo(old);
+    }
+}
+
+/* Reads all rows; throws when none is left to learn from. */
+static void ReadAll(Table *table)
+{
+    ReadRows(table);
+    if (table->n_rows == 0)
+        ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
+                        table->number ? errmsg("every row of the query lacks a value: none is left to learn from")
+                                      : errmsg("the query returns no rows")));
+    if (table->n_train == 0)
+        ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
+                        errmsg("every row is kept apart for validation: none is left to learn from")));
+}
+
+/* The classes of a model; every class of the rows must be one. */
+static void TakeClasses(Table *table, int64 n_outputs, int n_labels, const char *const *labels)
+{
+    Source *target = &table->target;
+    MaasTarget *info = &table->target_info;
+    MaasStr *classes;
+    HASH_SEQ_STATUS scan;
+    DictionaryEntry *entry;
+
+    info->n = Max(n_outputs, 2);
+    classes = palloc(sizeof(*classes) * info->n);
+    for (int64 i = 0; i < info->n; i++) {
+        const char *text = n_labels == info->n ? pstrdup(labels[i]) : psprintf(INT64_FORMAT, i);
+
+        classes[i] = (MaasStr){text, strlen(text)};
+        entry = DictionaryFind(&target->dictionary, classes[i]);
+        if (entry)
+            entry->code = i;
+    }
+    info->strings = classes;
+    table->strata = palloc0(sizeof(int64) * info->n);
+    hash_seq_init(&scan, target->dictionary.hash);
+    while ((entry = hash_seq_search(&scan)) != NULL)
+        if (entry->code < 0)
+            ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
+                            errmsg("\"%s\" in column \"%s\" is no class of the model",
+                                   BorderTextForMessage(entry->key.text, entry->key.length), target->name)));
+}
+
+void TableSurveyTarget(Table *table, int64 n_outputs, int n_labels, const char *const *labels)
+{
+    MemoryContext old;
+
+    ReadAll(table);
+    old = MemoryContextSwitchTo(table->context);
+    DecideTask(table, n_outputs > 1);
+    if (n_labels > 1 && table->settings->task == TASK_AUTO && table->target.dictionary.hash)
+        table->task = MAAS_TASK_CLASSIFY;
+    table->target_info.name = table->target.column.name;
+    table->target_info.task = table->task;
+    if (table->task == MAAS_TASK_CLASSIFY)
+        TakeClasses(table, n_outputs, n_labels, labels);
+    else {
+        LearnNumbers(table);
+        for (int64 i = 0; i < table->target_info.n; i++) {
+            ((double *)table->target_info.mean)[i] = 0; /* the model gives numbers in their own unit */
+            ((double *)table->target_info.deviation)[i] = 1;
+        }
+        if (table->target_info.n != n_outputs)
+            ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+                            errmsg("the model gives " INT64_FORMAT " numbers, the target \"%s\" has " INT64_FORMAT,
+                                   n_outputs, table->target.name, (int64)table->target_info.n)));
+    }
+    MemoryContextSwitchTo(old);
+}
+
+void TableSurvey(Table *table, bool classes, bool whole, bool raw)
+{
+    MemoryContext old;
+    MaasColumn *columns;
+
+    ReadAll(table);
+    old = MemoryContextSwitchTo(table->context);
+    DecideTask(table, classes);
+    table->target_info.name = table->target.column.name;
+    table->target_info.task = table->task;
+    if (table->task == MAAS_TASK_CLASSIFY)
+        LearnClasses(table);
+    else
+        LearnNumbers(table);
+    columns = palloc(sizeof(*columns) * table->n_sources);
+    for (int i = 0; i < table->n_sources; i++) {
+        LearnColumn(table, &table->sources[i], whole, raw);
+        columns[i] = table->sources[i].column;
+    }
+    table->learned = (MaasPreparation){table->n_sources, columns, table->settings->clip_outliers};
+    MemoryContextSwitchTo(old);
+}
