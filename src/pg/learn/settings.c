@@ -37,6 +37,10 @@ static const MaasOption row_options[] = {
     {"standardize", MAAS_OPTION_BOOL, FIELD(standardize), 1, 0, 0, NULL,
      "Numbers and arrays are brought to mean 0 and deviation 1"},
     {"shuffle", MAAS_OPTION_BOOL, FIELD(shuffle), 1, 0, 0, NULL, "Rows come in another order in each epoch"},
+    {"checkpoint", MAAS_OPTION_INT, FIELD(checkpoint), 0, 0, 1e15, NULL,
+     "Steps after which the state is kept, to go on from there; 0: never"},
+    {"resume", MAAS_OPTION_BOOL, FIELD(resume), 0, 0, 0, NULL,
+     "Goes on from the last checkpoint of the same training"},
 };
 
 static bool HasKey(const Jsonb *json, const char *key)

@@ -272,7 +272,7 @@ static bool IsApart(const Table *table, MaasStr class, int64 before)
 
     if (table->validation >= 0)
         return !table->nulls[table->validation] && DatumGetBool(table->values[table->validation]);
-    if (table->settings->split == SPLIT_STRATIFIED) {
+    if (table->settings->split == SPLIT_STRATIFIED && class.length > 0) {
         double offset = Fraction(hash_bytes_extended((const unsigned char *)class.data, (int)class.length, seed));
 
         return floor((double)(before + 1) * share + offset) > floor((double)before * share + offset);

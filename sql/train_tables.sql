@@ -1,0 +1,123 @@
+-- Models from tables: columns of every kind, gaps, splits, weights, what does not fit into memory; the models predict
+-- by the columns' names.  Figures are compared with bounds: rounding differs from one CPU to another.
+\set SHOW_CONTEXT never
+SET client_min_messages = warning; -- a slow machine tells how far it is
+CREATE TABLE iris (sepal_length real, sepal_width real, petal_length real, petal_width real, species text);
+\copy iris FROM 'models/data/iris.csv' CSV HEADER
+SELECT r ->> 'task' AS task, r -> 'version' AS version, r -> 'rows' AS rows, r -> 'validation_rows' AS apart, r -> 'epochs' AS epochs,
+    r -> 'architecture' AS architecture, (r ->> 'validation_loss')::float8 < 0.5 AS learned
+    FROM maas_train('iris', 'SELECT * FROM iris', target => 'species', options => '{"seed":1}') r;
+SELECT maas_describe('iris') -> 'inputs' AS inputs, maas_describe('iris') -> 'outputs' AS outputs, maas_describe('iris') -> 'origin' AS origin;
+SELECT (maas_evaluate('iris', 'SELECT * FROM iris', 'species') ->> 'accuracy')::float8 > 0.9 AS good;
+SELECT count(*) FILTER (WHERE maas_classify('iris', i) = species) > 54 AS good FROM iris, LATERAL
+    (SELECT sepal_length, sepal_width, petal_length, petal_width) i;
+-- The same seed gives the same model, another seed another one.
+SELECT maas_train('iris', 'SELECT * FROM iris', 'species', options => '{"seed":1}') -> 'version' AS version;
+SELECT maas_train('iris', 'SELECT * FROM iris', 'species', options => '{"seed":2}', deploy => false) -> 'version' AS version;
+SELECT count(DISTINCT sha256) FROM maas.versions WHERE name = 'iris';
+SELECT version, deployed, metrics ? 'accuracy' AS metrics FROM maas.versions WHERE name = 'iris' ORDER BY version;
+-- Each run is a row.
+SELECT id, model, version, status, query, target, options, seed, jsonb_array_length(epochs) AS epochs, epochs -> 0 ? 'loss' AS loss,
+    seconds > 0 AS seconds, error FROM maas.training_runs ORDER BY id;
+SELECT count(*) AS running FROM maas.training_progress;
+
+-- Numbers, truth values, categories, times, gaps; what is learned is a number.
+CREATE TYPE size AS ENUM ('small', 'large');
+CREATE TABLE sales (day date, hour timestamptz, shop text, size size, open boolean, price numeric, visitors integer, total float8);
+INSERT INTO sales SELECT '2026-01-01'::date + i % 90, '2026-01-01 00:00+00'::timestamptz + i * interval '1 hour',
+    CASE WHEN i % 11 = 0 THEN NULL ELSE (ARRAY['north', 'south', 'east'])[1 + i % 3] END, (ARRAY['small', 'large'])[1 + i % 2]::size,
+    CASE WHEN i % 13 = 0 THEN NULL ELSE i % 5 > 0 END, CASE WHEN i % 7 = 0 THEN NULL ELSE i % 17 + 0.25 END, i % 23,
+    1000 + 10 * (i % 23) + 50 * (i % 3) + 100 * (i % 2) + 20 * (i % 17)
+    FROM generate_series(1, 2000) i;
+SELECT r ->> 'task' AS task, r -> 'rows' AS rows, (r #>> '{metrics,r2}')::float8 > 0.8 AS good, r -> 'architecture' AS architecture
+    FROM maas_train('sales', 'SELECT * FROM sales', 'total', options => '{"seed":1,"epochs":30}') r;
+SELECT maas_describe('sales') -> 'inputs' AS inputs, maas_describe('sales') -> 'null_as_nan' AS null_as_nan;
+SELECT (maas_evaluate('sales', 'SELECT * FROM sales', 'total') ->> 'r2')::float8 > 0.9 AS good;
+-- A shop that was never seen, and gaps everywhere.
+SELECT maas_score('sales', s) BETWEEN 500 AND 3000 AS sensible FROM (SELECT '2026-02-01'::date AS day, now() AS hour, 'west' AS shop,
+    'large'::size AS size, NULL::boolean AS open, NULL::numeric AS price, 5 AS visitors) s;
+SELECT maas_score('sales', s) BETWEEN 500 AND 3000 AS sensible FROM (SELECT '2026-02-01'::date AS day, now() AS hour, NULL::text AS shop,
+    'large'::size AS size, true AS open, 3 AS price, 5 AS visitors) s;
+
+-- Rows: left out, kept apart, weighted.
+SELECT r -> 'rows' AS rows, r -> 'validation_rows' AS apart, r -> 'dropped_rows' AS dropped
+    FROM maas_train('t', 'SELECT shop, price, visitors, total FROM sales', 'total', options => '{"seed":1,"epochs":1,"missing":"drop"}') r;
+SELECT r -> 'rows' AS rows, r -> 'validation_rows' AS apart, r -> 'duplicate_rows' AS duplicates
+    FROM maas_train('t', 'SELECT visitors, visitors + 0.5 AS y FROM sales', 'y', options => '{"seed":1,"epochs":1,"deduplicate":true,"validation":0}') r;
+SELECT r -> 'rows' AS rows, r -> 'validation_rows' AS apart, r #> '{metrics,per_class,0,support}' AS a, r #> '{metrics,per_class,1,support}' AS b
+    FROM maas_train('t', 'SELECT visitors, size FROM sales', 'size',
+        options => '{"seed":1,"epochs":1,"split":"stratified","validation":0.2,"class_weights":"balanced"}') r;
+SELECT r -> 'rows' AS rows, r -> 'validation_rows' AS apart, maas_describe('t') #>> '{inputs,0,name}' AS input, jsonb_array_length(maas_describe('t') -> 'inputs') AS inputs
+    FROM maas_train('t', 'SELECT visitors, total, day > ''2026-03-01'' AS late, visitors + 1 AS w FROM sales', 'total',
+        options => '{"seed":1,"epochs":1,"validation_column":"late","weight_column":"w"}') r;
+-- A row of weight 0 is as good as none: whole numbers there would spoil all.
+SELECT (r #>> '{metrics,accuracy}')::float8 > 0.95 AS good FROM maas_train('t',
+    'SELECT i % 10 AS x, CASE WHEN i % 4 = 0 THEN i % 10 < 5 ELSE i % 10 >= 5 END AS y, (i % 4 > 0)::integer AS w, i > 1000 AND i % 4 > 0 AS apart FROM generate_series(1, 1200) i',
+    'y', options => '{"seed":1,"epochs":60,"weight_column":"w","validation_column":"apart"}') r;
+
+-- Arrays, tensors and several inputs.
+CREATE TABLE digits (digit integer, pixels smallint[]);
+\copy digits FROM 'models/data/digits.csv' CSV HEADER
+SELECT r ->> 'task' AS task, r -> 'classes' AS classes, r -> 'architecture' AS architecture
+    FROM maas_train('digits', 'SELECT maas_reshape(pixels::real[]::tensor, ARRAY[8,8]) AS image, digit FROM digits', 'digit', options => '{"seed":1,"epochs":12}') r;
+SELECT (maas_evaluate('digits', 'SELECT maas_reshape(pixels::real[]::tensor, ARRAY[8,8]) AS image, digit FROM digits', 'digit') ->> 'accuracy')::float8 > 0.9 AS good;
+SELECT maas_describe('digits') -> 'inputs';
+SELECT r -> 'rows' AS rows, (r #>> '{metrics,accuracy}')::float8 > 0.7 AS good FROM maas_train('words', 'SELECT pixels, digit FROM digits', 'digit',
+    architecture => '{"layers":[{"embedding":[17,4]},{"conv1d":[16,3],"activation":"relu"},"flatten",{"dense":"output"}]}', options => '{"seed":1,"epochs":30}') r;
+SELECT maas_describe('words') -> 'inputs';
+SELECT r -> 'architecture' AS architecture FROM maas_train('both', 'SELECT pixels, digit % 2 AS odd, digit FROM digits', 'digit', options => '{"seed":1,"epochs":2}') r;
+SELECT maas_describe('both') -> 'inputs';
+SELECT jsonb_array_length(maas_predict('both', (SELECT jsonb_build_object('pixels', jsonb_build_array(to_jsonb(pixels)), 'odd', '[[1]]'::jsonb) FROM digits LIMIT 1)) #> '{probabilities,0}');
+
+-- More rows than maintenance_work_mem holds.
+SET maintenance_work_mem = '1MB';
+SELECT r -> 'rows' AS rows, r -> 'validation_rows' AS apart, (r #>> '{metrics,r2}')::float8 > 0.9 AS good FROM maas_train('large',
+    'SELECT ARRAY[i % 7, i % 11, i % 13, i % 17, i % 19, i % 23, i % 29, i % 31]::real[] AS x, (i % 7 + i % 11 + i % 13)::real AS y FROM generate_series(1, 40000) i', 'y',
+    options => '{"seed":1,"epochs":2,"batch_size":64}') r;
+SET client_min_messages = notice;
+SELECT r -> 'rows' AS rows FROM maas_train('large', 'SELECT array_fill(i % 7, ARRAY[2000])::real[] || ARRAY[i % 3]::real[] AS x, (i % 7)::real AS y FROM generate_series(1, 200) i', 'y',
+    architecture => '{"layers":[{"dense":"output"}]}', options => '{"seed":1,"epochs":1}') r;
+RESET maintenance_work_mem;
+
+-- A loss that is no number ends it, and the last good checkpoint stays.
+\set VERBOSITY terse
+SELECT maas_train('diverges', 'SELECT i::real AS x, (i * i)::real AS y FROM generate_series(1, 500) i', 'y',
+    options => '{"seed":1,"epochs":50,"optimizer":"sgd","learning_rate":1000000,"standardize":false,"checkpoint":1}');
+\set VERBOSITY default
+-- Cancelled at once; it goes on from the last checkpoint.
+SET statement_timeout = '2s';
+DO $$
+DECLARE
+    begun CONSTANT timestamptz := clock_timestamp();
+BEGIN
+    SET LOCAL client_min_messages = warning;
+    PERFORM maas_train('long', 'SELECT * FROM iris', 'species', options => '{"seed":3,"epochs":100000000,"checkpoint":5}');
+EXCEPTION WHEN query_canceled THEN
+    RAISE NOTICE 'cancelled in time: %', clock_timestamp() - begun < interval '6 s';
+END
+$$;
+RESET statement_timeout;
+SELECT (r ->> 'steps')::bigint >= 5 AS went_on FROM maas_train('long', 'SELECT * FROM iris', 'species', options => '{"seed":3,"epochs":1,"resume":true}') r;
+-- Another one has none.
+SELECT r -> 'epochs' AS epochs FROM maas_train('long', 'SELECT * FROM iris', 'species', options => '{"seed":3,"epochs":1,"resume":true}') r;
+
+SET client_min_messages = warning;
+
+-- Fine-tuning: our own model and one that was made elsewhere.
+SELECT r -> 'version' AS version, r -> 'epochs' AS epochs, (r #>> '{metrics,accuracy}')::float8 > 0.9 AS good
+    FROM maas_fine_tune('iris@1', 'SELECT * FROM iris', 'species', '{"seed":1,"epochs":5,"freeze":"all but last","validation":0.3}') r;
+SELECT origin, labels FROM maas.versions WHERE name = 'iris' AND deployed;
+\set digits `base64 -w0 models/digits.onnx`
+SELECT maas_load('elsewhere', decode(:'digits', 'base64'));
+SELECT r -> 'version' AS version, (r #>> '{metrics,accuracy}')::float8 > 0.9 AS good
+    FROM maas_fine_tune('elsewhere', 'SELECT maas_reshape(pixels::real[]::tensor, ARRAY[1,8,8]) AS image, digit FROM digits', 'digit',
+        '{"seed":1,"epochs":2,"learning_rate":0.0001,"validation":0.3}') r;
+SELECT maas_fine_tune('iris', 'SELECT sepal_length, sepal_width, petal_length, petal_width, ''rose'' AS species FROM iris', 'species');
+SELECT maas_fine_tune('iris', 'SELECT sepal_length, species FROM iris', 'species');
+SELECT maas_fine_tune('none', 'SELECT * FROM iris', 'species');
+\set wine `base64 -w0 models/wine.onnx`
+SELECT maas_load('forest', decode(:'wine', 'base64'));
+SELECT maas_fine_tune('forest', 'SELECT array_fill(i, ARRAY[13])::real[] AS x, i % 3 AS y FROM generate_series(1, 30) i', 'y');
+SELECT count(maas_drop(name)::text) FROM maas.models;
+DROP TABLE iris, sales, digits;
+DROP TYPE size;
