@@ -28,8 +28,9 @@ CREATE TABLE maas.training_run (
     status text NOT NULL DEFAULT 'done'
         CHECK (status OPERATOR(pg_catalog.=) ANY (ARRAY['running', 'done', 'failed']::pg_catalog.text[])),
     error text,
+    pid integer,
     begun_at timestamp with time zone NOT NULL DEFAULT pg_catalog.now(),
-    ended_at timestamp with time zone DEFAULT pg_catalog.clock_timestamp()
+    ended_at timestamp with time zone
 );
 COMMENT ON TABLE maas.training_run IS 'trainings; the view maas.training_runs shows those of your roles';
 COMMENT ON COLUMN maas.training_run.epochs IS 'for each epoch its loss, the loss and accuracy on the rows kept apart, and the seconds it took';
@@ -46,7 +47,9 @@ CREATE FUNCTION maas.list_training_runs() RETURNS TABLE (
         begun_at timestamp with time zone, ended_at timestamp with time zone)
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
-        SELECT r.id, r.model, r.version, r.owner, r.status, r.error, r.query, r.target, r.architecture, r.options, r.seed,
+        SELECT r.id, r.model, r.version, r.owner,
+            CASE WHEN r.status OPERATOR(pg_catalog.=) 'running'
+                AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_get_activity(r.pid)) THEN 'killed' ELSE r.status END, r.error, r.query, r.target, r.architecture, r.options, r.seed,
             r.epochs, r.seconds, r.begun_at, r.ended_at
         FROM maas.training_run r;
     END;
@@ -56,10 +59,10 @@ COMMENT ON VIEW maas.training_runs IS 'trainings by your roles: what was asked f
 GRANT SELECT ON maas.training_runs TO PUBLIC;
 
 CREATE FUNCTION maas_train(name text, query text, target text, architecture jsonb DEFAULT NULL, options jsonb DEFAULT NULL,
-        deploy boolean DEFAULT true) RETURNS jsonb
+        deploy boolean DEFAULT true, background boolean DEFAULT false) RETURNS jsonb
     LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000000 AS 'MODULE_PATHNAME', 'maas_train';
-COMMENT ON FUNCTION maas_train(text, text, text, jsonb, jsonb, boolean) IS
-    'trains a model on the rows of a query, run as you: target is the column that is learned, all others are what it is learned from; returns the version, the architecture and how well it does on rows kept apart';
+COMMENT ON FUNCTION maas_train(text, text, text, jsonb, jsonb, boolean, boolean) IS
+    'trains a model on the rows of a query, run as you: target is the column that is learned, all others are what it is learned from; returns the version, the architecture and how well it does on rows kept apart; background => true: a worker does it as you';
 
 CREATE FUNCTION maas.list_training_progress() RETURNS TABLE (
         pid integer, model text, owner regrole, epoch bigint, epochs bigint, step bigint, steps bigint, rows bigint,
@@ -74,8 +77,8 @@ COMMENT ON COLUMN maas.training_progress.validation_loss IS 'loss on the rows ke
 GRANT SELECT ON maas.training_progress TO PUBLIC;
 
 
-CREATE FUNCTION maas_fine_tune(model text, query text, target text, options jsonb DEFAULT NULL, deploy boolean DEFAULT true)
-    RETURNS jsonb
+CREATE FUNCTION maas_fine_tune(model text, query text, target text, options jsonb DEFAULT NULL, deploy boolean DEFAULT true,
+        background boolean DEFAULT false) RETURNS jsonb
     LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000000 AS 'MODULE_PATHNAME', 'maas_fine_tune';
-COMMENT ON FUNCTION maas_fine_tune(text, text, text, jsonb, boolean) IS
+COMMENT ON FUNCTION maas_fine_tune(text, text, text, jsonb, boolean, boolean) IS
     'trains a model that is there, imported ones too, further on the rows of a query, run as you, and adds the next version; options as for maas_train, and "freeze": names of parameters, or "all but last"';

@@ -16,6 +16,7 @@
 
 #include "learn/record.h"
 #include "models.h"
+#include "train.h"
 
 PG_FUNCTION_INFO_V1(maas_train);
 PG_FUNCTION_INFO_V1(maas_fine_tune);
@@ -117,42 +118,68 @@ static Datum Finish(Training *t, bool deploy)
     if (t->metrics)
         version.metrics = JsonbOf(t->metrics);
     number = ModelAdd(&version, deploy);
-    run = RecordRun(t, version.model, number);
+    run = RecordRun(t, number);
     return JsonbOf(ResultJson(t, run, number));
 }
 
-/* What both functions do. */
-static Datum Train(FunctionCallInfo fcinfo, bool tune)
+Datum TrainAndStore(const TrainRequest *request, int64 run)
 {
     MemoryContext context, old = CurrentMemoryContext;
-    int options = tune ? 3 : 4;
     Training *t;
     Datum result;
 
     context = AllocSetContextCreate(CurrentMemoryContext, "maas training", ALLOCSET_DEFAULT_SIZES);
     MemoryContextSwitchTo(context);
     t = palloc0(sizeof(*t));
-    t->function = tune ? "maas_fine_tune" : "maas_train";
-    t->name = TextArgument(fcinfo, 0, "name of a model");
-    t->query = TextArgument(fcinfo, 1, "query");
-    t->target = TextArgument(fcinfo, 2, "target");
-    if (tune) {
-        char *at = strchr(t->name, '@');
+    t->function = request->tune ? "maas_fine_tune" : "maas_train";
+    t->name = request->model;
+    t->query = request->query;
+    t->target = request->target;
+    if (request->tune) {
+        const char *at = strchr(t->name, '@');
 
         t->tune = cstring_to_text(t->name);
         if (at)
             t->name = pnstrdup(t->name, at - t->name);
         (void)LookupModelId(t->name); /* there must be one */
-    } else if (!PG_ARGISNULL(3))
-        t->architecture = PG_GETARG_JSONB_P(3);
-    t->options = PG_ARGISNULL(options) ? NULL : PG_GETARG_JSONB_P(options);
+    } else if (request->architecture)
+        t->architecture = DatumGetJsonbP(JsonbOf(request->architecture));
+    if (request->options)
+        t->options = DatumGetJsonbP(JsonbOf(request->options));
+    t->run = run;
     CheckName(t->name);
     TrainingRun(t);
-    result = Finish(t, PG_ARGISNULL(options + 1) || PG_GETARG_BOOL(options + 1));
+    result = Finish(t, request->deploy);
     MemoryContextSwitchTo(old);
     result = PointerGetDatum(DatumGetJsonbPCopy(result));
     MemoryContextDelete(context);
     return result;
+}
+
+static char *JsonArgument(FunctionCallInfo fcinfo, int i)
+{
+    Jsonb *json;
+
+    if (PG_ARGISNULL(i))
+        return NULL;
+    json = PG_GETARG_JSONB_P(i);
+    return JsonbToCString(NULL, &json->root, VARSIZE(json));
+}
+
+static Datum Train(FunctionCallInfo fcinfo, bool tune)
+{
+    int options = tune ? 3 : 4;
+    TrainRequest request = {.tune = tune};
+
+    request.model = TextArgument(fcinfo, 0, "name of a model");
+    request.query = TextArgument(fcinfo, 1, "query");
+    request.target = TextArgument(fcinfo, 2, "target");
+    request.architecture = tune ? NULL : JsonArgument(fcinfo, 3);
+    request.options = JsonArgument(fcinfo, options);
+    request.deploy = PG_ARGISNULL(options + 1) || PG_GETARG_BOOL(options + 1);
+    if (!PG_ARGISNULL(options + 2) && PG_GETARG_BOOL(options + 2))
+        return TrainInBackground(&request, fcinfo->flinfo->fn_oid);
+    return TrainAndStore(&request, 0);
 }
 
 Datum maas_train(PG_FUNCTION_ARGS)

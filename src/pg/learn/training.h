@@ -16,6 +16,7 @@ typedef struct Training {
     const char *name;     /* of the model */
     const char *query, *target;
     const Jsonb *architecture, *options; /* NULL: none */
+    int64 run;                           /* its row in maas.training_run, when that is there already; else 0 */
     const text *tune;                    /* the version to begin with; NULL: a new network */
     /* what comes of it */
     Settings settings;
