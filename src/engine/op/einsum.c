@@ -5,11 +5,13 @@
  * shared ones that stay (batch), shared ones that go (k) and the rest (m, n), and the pair becomes a stack of
  * products.  Integers are computed modulo 2^64, which is right for narrower types, too.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "../kernel/kernel.h"
 #include "batch.h"
 #include "expect.h"
+#include "grad.h"
 #include "product.h"
 
 enum {
@@ -547,6 +549,87 @@ static MaasStatus compute_einsum(MaasCtx *c)
 
 #define EINSUM_TYPES MAAS_T_NUMERIC
 
+/* ---- the gradient: the same sum with dy in the place of an operand ---- */
+
+#define MAX_GRAD_TERMS 8
+#define MAX_GRAD_TEXT 200 /* letters of an equation */
+
+/* Terms of an equation without blanks: the operands' and the output's last.  Returns how many; 0: not of the plain
+ * form "ij,jk->ik". */
+static int split_equation(MaasStr equation, char *text, const char **terms)
+{
+    size_t length = 0;
+    int n = 1;
+
+    if (equation.length >= MAX_GRAD_TEXT)
+        return 0;
+    for (size_t i = 0; i < equation.length; i++)
+        if (equation.data[i] == '.')
+            return 0;
+        else if (equation.data[i] != ' ')
+            text[length++] = equation.data[i];
+    text[length] = '\0';
+    char *arrow = strstr(text, "->");
+
+    if (!arrow)
+        return 0;
+    *arrow = '\0';
+    terms[0] = text;
+    for (char *at = text; (at = strchr(at, ',')) != NULL; n++) {
+        if (n == MAX_GRAD_TERMS - 1)
+            return 0;
+        *at++ = '\0';
+        terms[n] = at;
+    }
+    terms[n] = arrow + 2;
+    return n + 1;
+}
+
+/* Whether each letter of term i stands there once and in another term, too. */
+static bool is_plain_term(int n, const char *const *terms, int i)
+{
+    for (const char *at = terms[i]; *at; at++) {
+        bool elsewhere = false;
+
+        for (int k = 0; k < n; k++)
+            elsewhere |= k != i && strchr(terms[k], *at) != NULL;
+        if (!elsewhere || strchr(at + 1, *at) != NULL)
+            return false;
+    }
+    return true;
+}
+
+static void grad_einsum(MaasGrad *g)
+{
+    char text[MAX_GRAD_TEXT], equation[2 * MAX_GRAD_TEXT];
+    const char *terms[MAX_GRAD_TERMS];
+    int n = split_equation(maas_grad_attrs(g)[0].s, text, terms), in[MAX_GRAD_TERMS];
+
+    for (int i = 0; i < maas_grad_n_in(g); i++) {
+        if (!maas_grad_wants(g, i))
+            continue;
+        if (n != maas_grad_n_in(g) + 1 || !is_plain_term(n, terms, i)) {
+            maas_grad_refuse(g, "an equation that is not plain");
+            return;
+        }
+        size_t used = (size_t)snprintf(equation, sizeof equation, "%s", terms[n - 1]);
+        int n_in = 0;
+
+        in[n_in++] = maas_grad_dy(g, 0);
+        for (int k = 0; k < n - 1; k++)
+            if (k != i) {
+                used += (size_t)snprintf(equation + used, sizeof equation - used, ",%s", terms[k]);
+                in[n_in++] = maas_grad_in(g, k);
+            }
+        snprintf(equation + used, sizeof equation - used, "->%s", terms[i]);
+        int dx = maas_grad_node(g, "Einsum", n_in, in);
+
+        maas_grad_set_text(g, "equation", equation);
+        /* an operand may have been broadcast */
+        maas_grad_give(g, i, MAAS_GRAD(g, "SumTo", dx, maas_grad_shape(g, maas_grad_in(g, i))));
+    }
+}
+
 const MaasOp maas_op_einsum = {
     .domain = "",
     .name = "Einsum",
@@ -560,4 +643,5 @@ const MaasOp maas_op_einsum = {
     .compute = compute_einsum,
     .batch = maas_batch_einsum,
     .cost = cost_einsum,
+    .grad = grad_einsum,
 };

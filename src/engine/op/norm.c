@@ -572,6 +572,20 @@ static MaasStatus compute_lp_norm(MaasCtx *c)
     return MAAS_OK;
 }
 
+/* y = x / n: dx = (dy - n' sum(dy y)) / n, where n' is y for p = 2 and the sign of x for p = 1; zero where n is. */
+static void grad_lp_norm(MaasGrad *g)
+{
+    const MaasAttr *attr = maas_grad_attrs(g);
+    int x = maas_grad_in(g, 0), y = maas_grad_out(g, 0), dy = maas_grad_dy(g, 0), zero = maas_grad_number(g, x, 0);
+    int axes = maas_grad_ints(g, 1, &attr[0].i),
+        n = MAAS_GRAD(g, attr[1].i == 1 ? "ReduceL1" : "ReduceL2", x, axes);
+    int sum = MAAS_GRAD(g, "ReduceSum", maas_grad_mul(g, dy, y), axes);
+    int slope = attr[1].i == 1 ? MAAS_GRAD(g, "Sign", x) : y;
+    int dx = maas_grad_div(g, MAAS_GRAD(g, "Sub", dy, maas_grad_mul(g, slope, sum)), n);
+
+    maas_grad_give(g, 0, MAAS_GRAD(g, "Where", MAAS_GRAD(g, "Equal", n, zero), zero, dx));
+}
+
 const MaasOp maas_op_lp_normalization = {
     .domain = "",
     .name = "LpNormalization",
@@ -583,6 +597,7 @@ const MaasOp maas_op_lp_normalization = {
     .attrs = {{"axis", MAAS_ATTR_INT, .i = -1}, {"p", MAAS_ATTR_INT, .i = 2}},
     .infer = infer_lp_norm,
     .compute = compute_lp_norm,
+    .grad = grad_lp_norm,
     .batch = maas_batch_along_axis,
 };
 

@@ -84,7 +84,7 @@ static MaasStatus compute_uniform(MaasCtx *c)
     return MAAS_OK;
 }
 
-#define RANDOM_FLAGS (MAAS_OP_RANDOM | MAAS_OP_HALF_VIA_F32)
+#define RANDOM_FLAGS (MAAS_OP_RANDOM | MAAS_OP_HALF_VIA_F32 | MAAS_OP_NO_SLOPE)
 #define RANDOM_OUT {{"output", MAAS_T_FLOATS, 0, 0}}
 #define NORMAL_ATTRS(dtype)                                                                                        \
     [RANDOM_DTYPE] = {"dtype", MAAS_ATTR_INT, .i = dtype}, [RANDOM_SEED] = {"seed", MAAS_ATTR_FLOAT, .f = 0},      \

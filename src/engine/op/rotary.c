@@ -5,6 +5,7 @@
 
 #include "batch.h"
 #include "expect.h"
+#include "grad.h"
 
 /* ---- RotaryEmbedding ---- */
 
@@ -96,6 +97,16 @@ static MaasStatus compute_rotary(MaasCtx *c)
     return MAAS_OK;
 }
 
+/* The rotation back: by the opposite angles. */
+static void grad_rotary(MaasGrad *g)
+{
+    int sine = maas_grad_neg(g, maas_grad_in(g, 2));
+    int dx = MAAS_GRAD(g, "RotaryEmbedding", maas_grad_dy(g, 0), maas_grad_in(g, 1), sine, maas_grad_in(g, 3));
+
+    maas_grad_copy_attrs(g, 0, 3);
+    maas_grad_give(g, 0, dx);
+}
+
 const MaasOp maas_op_rotary_embedding = {
     .domain = "",
     .name = "RotaryEmbedding",
@@ -103,8 +114,8 @@ const MaasOp maas_op_rotary_embedding = {
     .since = 23,
     .flags = MAAS_OP_HALF_VIA_F32,
     .in = {{"X", ROTARY_TYPES, 'T', 0},
-           {"cos_cache", ROTARY_TYPES, 'T', 0},
-           {"sin_cache", ROTARY_TYPES, 'T', 0},
+           {"cos_cache", ROTARY_TYPES, 'T', MAAS_NO_GRAD},
+           {"sin_cache", ROTARY_TYPES, 'T', MAAS_NO_GRAD},
            {"position_ids", MAAS_T_I64, 0, MAAS_OPTIONAL}},
     .out = {{"Y", ROTARY_TYPES, 'T', 0}},
     .attrs = {{"interleaved", MAAS_ATTR_INT},
@@ -112,6 +123,7 @@ const MaasOp maas_op_rotary_embedding = {
               {"rotary_embedding_dim", MAAS_ATTR_INT}},
     .infer = infer_rotary,
     .compute = compute_rotary,
+    .grad = grad_rotary,
     .batch = maas_batch_pairs,
 };
 

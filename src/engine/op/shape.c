@@ -174,6 +174,7 @@ const MaasOp maas_op_eye_like = {
     .name = "EyeLike",
     .first = 9,
     .since = 9,
+    .flags = MAAS_OP_NO_SLOPE,
     .in = {{"input", EYE_TYPES, 0, 0}},
     .out = {{"output", EYE_TYPES, 0, 0}},
     .attrs = {[EYE_DTYPE] = {"dtype", MAAS_ATTR_INT, .i = 0}, [EYE_K] = {"k", MAAS_ATTR_INT, .i = 0}},

@@ -5,8 +5,10 @@
  * with plain inputs; where that does not make a node that runs, the test fails.  Each case runs with sizes that the
  * graph knows and with free ones.
  */
+#include <math.h>
 #include <stdio.h>
 
+#include "../../engine/kernel/kernel.h"
 #include "fusing.h"
 #include "net.h"
 
@@ -149,6 +151,14 @@ static void add_loss(Net *net, const GradCase *c, MaasValue *const *examples, in
     net_infer(net);
 }
 
+/* Double precision, where the operator computes in it. */
+static MaasType type_of(const GradCase *c)
+{
+    const MaasOp *op = maas_op_find("", c->op);
+
+    return op && !maas_type_in(MAAS_DOUBLE, op->in[0].types) ? MAAS_FLOAT : MAAS_DOUBLE;
+}
+
 static void check_case(const GradCase *c, bool free_dims)
 {
     TestHost host;
@@ -161,18 +171,108 @@ static void check_case(const GradCase *c, bool free_dims)
 
     snprintf(name, sizeof name, "%s %s %s%s", c->op, c->inputs, c->attrs, free_dims ? " (free sizes)" : "");
     test_host_init(&host, &mem);
-    if (run_forward(c, &mem, MAAS_DOUBLE, examples, &err) != MAAS_OK)
+    if (run_forward(c, &mem, type_of(c), examples, &err) != MAAS_OK)
         test_fail(__FILE__, __LINE__, "%s: %s", name, err.message);
     else {
-        net_init(&net, &mem, MAAS_DOUBLE, free_dims, &err);
+        net_init(&net, &mem, type_of(c), free_dims, &err);
         add_loss(&net, c, examples, &loss);
-        net_check(&net, name, loss, 1e-7);
+        net_check(&net, name, loss, net.type == MAAS_DOUBLE ? 1e-7 : 1e-3);
         note_met(net.graph);
         net_free(&net);
     }
     for (int i = 0; i < 8; i++)
         maas_value_unref(examples[i]);
     CHECK_NO_LEAK(&host, &mem);
+}
+
+/* ---- in single precision, at every CPU level ---- */
+
+/* The gradients of a case; values: NET_INPUTS places. */
+static MaasStatus run_case(const GradCase *c, MaasType type, MaasMem *mem, MaasValue **values, MaasError *err)
+{
+    MaasValue *examples[8] = {NULL};
+    int gradients[NET_INPUTS], wanted[NET_INPUTS], n = 0, loss;
+    MaasStatus status = run_forward(c, mem, type, examples, err);
+    Net net;
+
+    if (status == MAAS_OK) {
+        net_init(&net, mem, type, false, err);
+        add_loss(&net, c, examples, &loss);
+        net_differentiate(&net, loss, gradients);
+        for (int i = 0; i < net.n; i++)
+            if (gradients[i] != MAAS_NO_VALUE)
+                wanted[n++] = gradients[i];
+        net_run(&net, n, wanted, values);
+        net_free(&net);
+        status = net.status;
+    }
+    for (int i = 0; i < 8; i++)
+        maas_value_unref(examples[i]);
+    return status;
+}
+
+static void compare_single(const GradCase *c, const char *level, const MaasTensor *single, const MaasTensor *exact)
+{
+    for (int64_t k = 0; k < exact->count; k++) {
+        double want = MAAS_F64(exact)[k], got = (double)MAAS_F32(single)[k];
+
+        if (!(fabs(got - want) <= 1e-4 * (1 + fabs(want)))) {
+            test_fail(__FILE__, __LINE__, "%s %s %s at level %s: element %d is %.9g in float, %.9g in double",
+                      c->op, c->inputs, c->attrs, level, (int)k, got, want);
+            return;
+        }
+    }
+}
+
+static void check_single(const GradCase *c, const char *level)
+{
+    if (type_of(c) == MAAS_FLOAT)
+        return;
+
+    TestHost host;
+    MaasMem mem;
+    MaasError err = {0};
+    MaasValue *exact[NET_INPUTS] = {NULL}, *single[NET_INPUTS] = {NULL};
+
+    test_host_init(&host, &mem);
+    CHECK_OK(run_case(c, MAAS_DOUBLE, &mem, exact, &err));
+    CHECK_OK(run_case(c, MAAS_FLOAT, &mem, single, &err));
+    for (int i = 0; i < NET_INPUTS; i++) {
+        if (exact[i] && single[i])
+            compare_single(c, level, &single[i]->tensor, &exact[i]->tensor);
+        maas_value_unref(exact[i]);
+        maas_value_unref(single[i]);
+    }
+    CHECK_NO_LEAK(&host, &mem);
+}
+
+static GradCase plain_case(const MaasOp *op, char *inputs);
+
+TEST(gradients_in_single_precision)
+{
+    static const char *const levels[] = {"plain", "avx2", "avx512"};
+    const char *before = maas_kernel->level;
+
+    for (int l = 0; l < 3; l++) {
+        if (!maas_kernel_use(levels[l]))
+            continue;
+        for (const MaasOp *const *op = maas_ops; *op; op++) {
+            char inputs[100];
+            GradCase plain = plain_case(*op, inputs);
+            int n = 0;
+
+            if (!(*op)->grad || strcmp((*op)->name, "Cast") == 0) /* its case names double */
+                continue;
+            for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+                if (strcmp(cases[i].op, (*op)->name) == 0) {
+                    check_single(&cases[i], levels[l]);
+                    n++;
+                }
+            if (n == 0)
+                check_single(&plain, levels[l]);
+        }
+    }
+    maas_kernel_use(before);
 }
 
 /* The case for an operator that none is written for. */
@@ -229,7 +329,7 @@ static MaasStatus run_gradients(MaasMem *mem, void *arg, MaasError *err)
     MaasValue *values[NET_INPUTS] = {NULL};
     Net net;
 
-    net_init(&net, mem, MAAS_DOUBLE, false, err);
+    net_init(&net, mem, type_of(m->c), false, err);
     add_loss(&net, m->c, m->examples, &loss);
     net_differentiate(&net, loss, gradients);
     for (int i = 0; i < net.n; i++)
@@ -257,8 +357,9 @@ TEST(gradients_failing_memory)
             continue;
         last = cases[i].op;
         test_host_init(&host, &mem);
-        CHECK_OK(run_forward(&cases[i], &mem, MAAS_DOUBLE, examples, &err));
-        CHECK_EACH_FAILURE(run_gradients, &m);
+        CHECK_OK(run_forward(&cases[i], &mem, type_of(&cases[i]), examples, &err));
+        if (err.status == MAAS_OK)
+            CHECK_EACH_FAILURE(run_gradients, &m);
         for (int k = 0; k < 8; k++)
             maas_value_unref(examples[k]);
     }
