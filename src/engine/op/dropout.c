@@ -1,11 +1,12 @@
 /*
  * dropout.c - Dropout: the identity, or in training mode a random choice of elements.
  *
- * The choice follows numpy: a Mersenne Twister seeded with the attribute, so that a seed gives what the operator's
- * reference implementation gives.
+ * With a seed the choice follows numpy: a Mersenne Twister seeded with the attribute, so that a seed gives what the
+ * operator's reference implementation gives.  Without one, as in training, it comes from the run's own numbers.
  */
 #include <string.h>
 
+#include "../base/rng.h"
 #include "adapt.h"
 #include "batch.h"
 #include "expect.h"
@@ -94,6 +95,30 @@ static void put_mask(MaasTensor *mask, int64_t i, bool kept)
         MAAS_F32(mask)[i] = kept;
 }
 
+/* The choice of a run, and y. */
+static MaasStatus drop(MaasCtx *c, double share)
+{
+    const MaasTensor *x = maas_in(c, 0), *y = maas_out(c, 0);
+    MaasTensor *mask = maas_out(c, 1);
+    const uint32_t least = (uint32_t)(share * 0x1p32);
+    const double scale = 1 / (1 - share);
+    MaasRng rng;
+
+    maas_rng_init(&rng, maas_run_seed(c), 0);
+    for (int64_t i = 0; i < x->count; i++) {
+        bool kept = maas_rng_u32(&rng) >= least;
+
+        if ((i & 0xffff) == 0 && maas_stop(c))
+            return maas_stopped(c);
+        put_mask(mask, i, kept);
+        if (x->type == MAAS_DOUBLE)
+            MAAS_F64(y)[i] = kept ? MAAS_F64(x)[i] * scale : 0;
+        else
+            MAAS_F32(y)[i] = kept ? MAAS_F32(x)[i] * (float)scale : 0;
+    }
+    return MAAS_OK;
+}
+
 static MaasStatus compute_dropout(MaasCtx *c)
 {
     const MaasTensor *x = maas_in(c, 0), *ratio = maas_in(c, 1), *training = maas_in(c, 2);
@@ -110,8 +135,9 @@ static MaasStatus compute_dropout(MaasCtx *c)
     }
     if (!(share >= 0 && share < 1))
         return maas_node_fail(c, MAAS_ERR_VALUE, "the ratio must lie in [0, 1), got %g", share);
-    twister_seed(&twister,
-                 (uint32_t)(c->attr[DROPOUT_SEED].set ? (uint64_t)c->attr[DROPOUT_SEED].i : maas_run_seed(c)));
+    if (!c->attr[DROPOUT_SEED].set)
+        return drop(c, share);
+    twister_seed(&twister, (uint32_t)(uint64_t)c->attr[DROPOUT_SEED].i);
     for (int64_t i = 0; i < x->count; i++) {
         bool kept = twister_uniform(&twister) >= share;
 
@@ -142,13 +168,15 @@ static MaasStatus compute_dropout_grad(MaasCtx *c)
     const MaasTensor *dy = maas_in(c, 0), *ratio = maas_in(c, 2), *training = maas_in(c, 3);
     const uint8_t *mask = MAAS_U8(maas_in(c, 1));
     MaasTensor *dx = maas_out(c, 0);
-    double share = !training || !MAAS_U8(training)[0] ? 0 : ratio ? number(ratio) : 0.5;
+    double share = !training || !MAAS_U8(training)[0] ? 0 : ratio ? number(ratio) : 0.5, scale = 1 / (1 - share);
+    const float single = (float)scale;
 
-    for (int64_t i = 0; i < dx->count; i++)
-        if (dx->type == MAAS_DOUBLE)
-            MAAS_F64(dx)[i] = mask[i] ? MAAS_F64(dy)[i] / (1 - share) : 0;
-        else
-            MAAS_F32(dx)[i] = mask[i] ? (float)((double)MAAS_F32(dy)[i] / (1 - share)) : 0;
+    if (dx->type == MAAS_DOUBLE)
+        for (int64_t i = 0; i < dx->count; i++)
+            MAAS_F64(dx)[i] = mask[i] ? MAAS_F64(dy)[i] * scale : 0;
+    else
+        for (int64_t i = 0; i < dx->count; i++)
+            MAAS_F32(dx)[i] = mask[i] ? MAAS_F32(dy)[i] * single : 0;
     return MAAS_OK;
 }
 

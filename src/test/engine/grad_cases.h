@@ -194,6 +194,7 @@ CASE("BatchNormalization", "5,3 3 3 c3 c+3", "training_mode=1 epsilon=0.01", 1)
 CASE("Dropout", "3,4", "", 1)
 CASE("Dropout", "3,4 c/. b.[1]", "seed=3", 1)
 CASE("Dropout", "3,4 - b.[1]", "seed=3", 1)
+CASE("Dropout", "9,4 c/. b.[1]", "", 1)
 
 /* recurrent */
 CASE("RNN", "3,2,2 1,3,2 1,3,3 1,6", "", 2)
