@@ -12,7 +12,8 @@
 
 /* In the order in which they run; each sees what those before it have left. */
 static MaasPassFn *const passes[] = {
-    maas_fuse_activation, maas_fuse_linear, maas_fuse_conv, maas_block_layout, maas_fuse_conv_end, NULL,
+    maas_fuse_activation, maas_fuse_layer_norm, maas_fuse_attention, maas_fuse_linear,
+    maas_fuse_conv,       maas_block_layout,    maas_fuse_conv_end,  NULL,
 };
 
 /* ---- readers ---- */

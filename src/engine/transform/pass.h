@@ -79,6 +79,8 @@ MaasStatus maas_pass_add_edge(MaasPass *p, const MaasInfo *info, int *edge);
 typedef MaasStatus MaasPassFn(MaasPass *p);
 
 MaasPassFn maas_fuse_activation; /* arithmetic -> Gelu, Swish, HardSwish, Mish */
+MaasPassFn maas_fuse_layer_norm; /* arithmetic -> LayerNormalization */
+MaasPassFn maas_fuse_attention;  /* two products with a softmax between them -> FusedAttention */
 MaasPassFn maas_fuse_linear;     /* MatMul, Gemm, additions, activations -> Linear */
 MaasPassFn maas_fuse_conv;       /* Conv, BatchNormalization -> BlockConv */
 MaasPassFn maas_block_layout;    /* which edges between them hold blocks of channels */

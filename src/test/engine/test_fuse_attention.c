@@ -1,0 +1,214 @@
+/*
+ * test_fuse_attention.c - attention and LayerNormalization as exporters write them out, fused and not.
+ */
+#include <math.h>
+#include <stdio.h>
+
+#include "../../engine/kernel/kernel.h"
+#include "fusing.h"
+
+COMPARES(FusedAttention)
+
+/* Hugging Face and the benchmark: heads by Reshape and Transpose, Div, and back. */
+TEST(fuse_attention_heads)
+{
+    check_fusing("FusedAttention", 1,
+                 "in x N,L,12\n"
+                 "const wq 12,12\n"
+                 "const wk 12,12\n"
+                 "const wv 12,12\n"
+                 "value heads int64:[0,0,3,4]\n"
+                 "value whole int64:[0,0,12]\n"
+                 "value root 1.7\n"
+                 "MatMul x wq > q\n"
+                 "MatMul x wk > k\n"
+                 "MatMul x wv > v\n"
+                 "Reshape q heads > q4\n"
+                 "Reshape k heads > k4\n"
+                 "Reshape v heads > v4\n"
+                 "Transpose q4 > qt perm=[0,2,1,3]\n"
+                 "Transpose k4 > kt perm=[0,2,3,1]\n"
+                 "Transpose v4 > vt perm=[0,2,1,3]\n"
+                 "MatMul qt kt > s\n"
+                 "Div s root > d\n"
+                 "Softmax d > p\n"
+                 "MatMul p vt > y4\n"
+                 "Transpose y4 > yt perm=[0,2,1,3]\n"
+                 "Reshape yt whole > y\n"
+                 "out y\n");
+}
+
+/* PyTorch: Q and K scaled beforehand, a mask for each example, K transposed twice. */
+TEST(fuse_attention_scaled_before)
+{
+    check_fusing("FusedAttention", 1,
+                 "in q N,L,3,8\n"
+                 "in k N,S,3,8\n"
+                 "in v N,S,3,5\n"
+                 "in mask N,1,1,S\n"
+                 "value root 0.59\n"
+                 "Transpose q > qt perm=[0,2,1,3]\n"
+                 "Transpose k > kh perm=[0,2,1,3]\n"
+                 "Transpose v > vt perm=[0,2,1,3]\n"
+                 "Transpose kh > kt perm=[0,1,3,2]\n"
+                 "Mul qt root > qs\n"
+                 "Mul root kt > ks\n"
+                 "MatMul qs ks > s\n"
+                 "Add s mask > m\n"
+                 "Softmax m > p axis=-1\n"
+                 "MatMul p vt > y\n"
+                 "out y\n");
+}
+
+/* Heads that stay where they are; masks of fewer axes, of one number, before the scores. */
+TEST(fuse_attention_masks)
+{
+    check_fusing("FusedAttention", 1,
+                 "in q N,2,L,4\n"
+                 "in k N,2,4,S\n"
+                 "in v N,2,S,4\n"
+                 "in mask L,S\n"
+                 "value half 0.5\n"
+                 "MatMul q k > s\n"
+                 "Mul half s > h\n"
+                 "Add mask h > m\n"
+                 "Softmax m > p axis=3\n"
+                 "MatMul p v > y4\n"
+                 "Transpose y4 > y perm=[0,2,1,3]\n"
+                 "out y\n");
+    check_fusing("FusedAttention", 1,
+                 "in q N,L,4\n"
+                 "in k N,S,4\n"
+                 "in v N,S,6\n"
+                 "in mask N,L,1\n"
+                 "Transpose k > kt perm=[0,2,1]\n"
+                 "MatMul q kt > s\n"
+                 "Add s mask > m\n"
+                 "Softmax m > p\n"
+                 "MatMul p v > y\n"
+                 "out y\n");
+    check_fusing("FusedAttention", 1, /* one K and V for all examples and heads; a mask for one head only */
+                 "in q N,3,L,4\n"
+                 "in k 1,1,4,S\n"
+                 "in v 1,3,S,4\n"
+                 "in mask 3,1,S\n"
+                 "MatMul q k > s\n"
+                 "Add s mask > m\n"
+                 "Softmax m > p\n"
+                 "MatMul p v > y\n"
+                 "out y\n");
+}
+
+/* More keys and queries than a block holds; -Infinity in the mask. */
+TEST(fuse_attention_blocks)
+{
+    check_fusing("FusedAttention", 1,
+                 "in q N,2,300,4\n"
+                 "in k N,2,4,700\n"
+                 "in v N,2,700,3\n"
+                 "const big 1,1,1,700 80\n"
+                 "value low -40\n"
+                 "value gone -inf\n"
+                 "Less big low > hide\n"
+                 "value zero 0\n"
+                 "Where hide gone zero > mask\n"
+                 "MatMul q k > s\n"
+                 "Add s mask > m\n"
+                 "Softmax m > p\n"
+                 "MatMul p v > y\n"
+                 "out y\n");
+}
+
+/* What is not attention, or is wanted in the middle, stays. */
+TEST(fuse_attention_not)
+{
+    static const char *const models[] = {
+        /* the probabilities are an output */
+        "in q N,2,5,4\nin k N,2,4,5\nin v N,2,5,4\nMatMul q k > s\nSoftmax s > p\nMatMul p v > y\nout y p\n",
+        /* softmax along another axis */
+        "in q N,2,5,4\nin k N,2,4,5\nin v N,2,5,4\nMatMul q k > s\nSoftmax s > p axis=2\nMatMul p v > y\nout y\n",
+        /* the probabilities on the right */
+        "in q N,2,5,4\nin k N,2,4,5\nin v N,2,5,5\nMatMul q k > s\nSoftmax s > p\nMatMul v p > y\nout y\n",
+        /* matrices */
+        "in q N,4\nin k 4,S\nin v S,4\nMatMul q k > s\nSoftmax s > p\nMatMul p v > y\nout y\n",
+    };
+
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++)
+        check_fusing("FusedAttention", 0, models[i]);
+}
+
+TEST(fuse_layer_norm)
+{
+    static const char *const start = "in x N,4,6\nconst g 6\nconst h 6\nvalue eps 0.00001\nvalue two 2\n"
+                                     "value axes int64:[-1]\nReduceMean x axes > m keepdims=1\nSub x m > d\n";
+    static const char *const models[] = {
+        "Pow d two > p\nReduceMean p axes > v\nAdd v eps > e\nSqrt e > s\nDiv d s > n\nMul n g > o\nAdd o h > y\n"
+        "out y\n",
+        "Mul d d > p\nReduceMean p axes > v\nAdd eps v > e\nSqrt e > s\nDiv d s > n\nMul g n > y\nout y\n",
+    };
+    char text[1000];
+
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        snprintf(text, sizeof text, "%s%s", start, models[i]);
+        check_fusing("LayerNormalization", 1, text);
+    }
+    snprintf(text, sizeof text, "%s%s d\n", start, /* the difference is wanted, too */
+             "Pow d two > p\nReduceMean p axes > v\nAdd v eps > e\nSqrt e > s\nDiv d s > n\nMul n g > o\n"
+             "Add o h > y\nout y");
+    check_fusing("LayerNormalization", 0, text);
+    check_fusing("LayerNormalization", 0, /* along another axis */
+                 "in x N,6,6\nconst g 6\nconst h 6\nvalue eps 0.00001\nvalue two 2\nvalue axes int64:[1]\n"
+                 "ReduceMean x axes > m\nSub x m > d\nPow d two > p\nReduceMean p axes > v\nAdd v eps > e\n"
+                 "Sqrt e > s\nDiv d s > n\nMul n g > o\nAdd o h > y\nout y\n");
+}
+
+/* Against plain loops in double precision: the online softmax at every level. */
+TEST(kernel_attention_block)
+{
+    static const char *const levels[] = {"plain", "avx2", "avx512"};
+    enum { ROWS = 3, N = 37 };
+    const char *before = maas_kernel->level;
+
+    for (int l = 0; l < 3; l++) {
+        float s[2][ROWS * N], top[ROWS], sum[ROWS], shrink[ROWS], mask[N];
+        double want[ROWS] = {0}, got[ROWS];
+        uint64_t state = 5;
+
+        if (!maas_kernel_use(levels[l]))
+            continue;
+        for (int i = 0; i < N; i++)
+            mask[i] = i % 5 == 0 ? -INFINITY : (float)i / 10;
+        for (int b = 0; b < 2; b++)
+            for (int i = 0; i < ROWS * N; i++)
+                s[b][i] = (float)(test_random(&state) % 2000) / 100 - 10;
+        for (int i = 0; i < N; i++)
+            s[0][2 * N + i] = -INFINITY; /* a row that begins with nothing */
+        double most[ROWS];
+
+        for (int r = 0; r < ROWS; r++) {
+            most[r] = -INFINITY;
+            for (int b = 0; b < 2; b++)
+                for (int i = 0; i < N; i++)
+                    most[r] = fmax(most[r], (double)s[b][r * N + i] + (double)mask[i]);
+            for (int b = 0; b < 2; b++)
+                for (int i = 0; i < N; i++)
+                    want[r] += exp((double)s[b][r * N + i] + (double)mask[i] - most[r]);
+        }
+        maas_kernel->attention_block(ROWS, N, s[0], mask, 0, 1, top, sum, shrink, true);
+        for (int r = 0; r < ROWS; r++) {
+            got[r] = 0;
+            for (int i = 0; i < N; i++)
+                got[r] += (double)s[0][r * N + i];
+        }
+        maas_kernel->attention_block(ROWS, N, s[1], mask, 0, 1, top, sum, shrink, false);
+        for (int r = 0; r < ROWS; r++) {
+            got[r] *= (double)shrink[r];
+            for (int i = 0; i < N; i++)
+                got[r] += (double)s[1][r * N + i];
+            CHECK(fabs((double)sum[r] - want[r]) <= 1e-5 * want[r]);
+            CHECK(fabs(got[r] - want[r]) <= 1e-5 * want[r]);
+            CHECK(fabs((double)top[r] - most[r]) <= 1e-5);
+        }
+    }
+    maas_kernel_use(before);
+}
