@@ -114,7 +114,9 @@ static int64_t rows_in(const MaasModel *model, MaasValue *const *inputs, int n_w
     for (int i = 0; i < info->n_inputs; i++) {
         const MaasValue *v = inputs[i];
 
-        if (!v || v->kind != MAAS_KIND_TENSOR || v->tensor.rank < 1 || (n >= 0 && v->tensor.dims[0] != n))
+        /* the proof is for inputs that are left at their defaults */
+        if (!v || info->inputs[i].optional || v->kind != MAAS_KIND_TENSOR || v->tensor.rank < 1 ||
+            (n >= 0 && v->tensor.dims[0] != n))
             return 0;
         n = v->tensor.dims[0];
     }

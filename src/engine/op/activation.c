@@ -283,6 +283,6 @@ const MaasOp maas_op_clip = {
     .adapt = adapt_clip,
     .infer = infer_clip,
     .compute = compute_clip,
-    .batch = maas_batch_elementwise,
+    .batch = maas_batch_each,
     .grad = grad_clip,
 };

@@ -195,13 +195,14 @@ const char *maas_batch_arg(MaasBatchCtx *c);
 const char *maas_batch_max_pool(MaasBatchCtx *c);
 const char *maas_batch_norm(MaasBatchCtx *c); /* BatchNormalization */
 const char *maas_batch_softmax(MaasBatchCtx *c);
+const char *maas_batch_layer_norm(MaasBatchCtx *c); /* RMSNormalization, too */
 const char *maas_batch_lrn(MaasBatchCtx *c);
 const char *maas_batch_dropout(MaasBatchCtx *c);
 const char *maas_batch_quantize(MaasBatchCtx *c);
 const char *maas_batch_recurrent(MaasBatchCtx *c);
 const char *maas_batch_attention(MaasBatchCtx *c);
-const char *
-maas_batch_pairs(MaasBatchCtx *c); /* all inputs that are given hold rows on axis 0: GridSample, RotaryEmbedding */
+const char *maas_batch_pairs(MaasBatchCtx *c); /* all inputs that are given hold rows on axis 0: GridSample */
+const char *maas_batch_rotary(MaasBatchCtx *c);
 const char *maas_batch_deform_conv(MaasBatchCtx *c);
 const char *maas_batch_feature_vectorizer(MaasBatchCtx *c);
 

@@ -239,6 +239,20 @@ const char *maas_batch_softmax(MaasBatchCtx *c)
     return maas_batch_attr(c, "maas_matrix")->i != 0 ? maas_batch_from_axis(c) : maas_batch_along_axis(c);
 }
 
+/* Works from `axis` on; scale and bias are broadcast to the input, and may reach over the axes before. */
+const char *maas_batch_layer_norm(MaasBatchCtx *c)
+{
+    for (int i = 1; i < c->n_in && maas_batch_rows(c, 0); i++) {
+        if (!maas_batch_has(c, i))
+            continue;
+        int here = c->batch[0]->axis - (c->in[0]->rank - c->in[i]->rank);
+
+        if (c->in[i]->rank < 0 || (here >= 0 && c->in[i]->dims[here] != 1))
+            return "its scale or bias has something else in the place of the batch axis";
+    }
+    return maas_batch_from_axis(c);
+}
+
 const char *maas_batch_lrn(MaasBatchCtx *c)
 {
     return maas_batch_outside(c, 2);
@@ -320,6 +334,13 @@ static const char *pairs(MaasBatchCtx *c, uint32_t mask)
 const char *maas_batch_pairs(MaasBatchCtx *c)
 {
     return pairs(c, ~(uint32_t)0);
+}
+
+/* X, cosines, sines, positions: the first two tables are of all positions, or the rows' own when no positions come.
+ */
+const char *maas_batch_rotary(MaasBatchCtx *c)
+{
+    return pairs(c, maas_batch_has(c, 3) ? 1 << 0 | 1 << 3 : 1 << 0 | 1 << 1 | 1 << 2);
 }
 
 const char *maas_batch_deform_conv(MaasBatchCtx *c)

@@ -17,6 +17,8 @@ const char *maas_batch_string_normalizer(MaasBatchCtx *c)
 {
     if (maas_batch_attr(c, "stopwords")->n > 0)
         return "it leaves out words";
+    if (maas_batch_rows(c, 0) && c->in[0]->rank == 2 && c->batch[0]->axis == 0)
+        return "it takes a single row";
     return maas_batch_elementwise(c);
 }
 

@@ -241,7 +241,7 @@ const MaasOp maas_op_layer_normalization = {
               {"stash_type", MAAS_ATTR_INT, .i = MAAS_FLOAT}},
     .infer = infer_trailing,
     .compute = compute_layer_norm,
-    .batch = maas_batch_from_axis,
+    .batch = maas_batch_layer_norm,
     .grad = grad_layer_norm,
 };
 
@@ -295,7 +295,7 @@ const MaasOp maas_op_rms_normalization = {
               {"stash_type", MAAS_ATTR_INT, .i = MAAS_FLOAT}},
     .infer = infer_rms_norm,
     .compute = compute_rms_norm,
-    .batch = maas_batch_from_axis,
+    .batch = maas_batch_layer_norm,
     .grad = grad_rms_norm,
 };
 

@@ -124,7 +124,7 @@ const MaasOp maas_op_rotary_embedding = {
     .infer = infer_rotary,
     .compute = compute_rotary,
     .grad = grad_rotary,
-    .batch = maas_batch_pairs,
+    .batch = maas_batch_rotary,
 };
 
 /* ---- TensorScatter ---- */
