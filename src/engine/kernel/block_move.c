@@ -115,49 +115,66 @@ void K(block_panel_f32)(const MaasWindow *w, const float *x, int64_t channels, i
     }
 }
 
+/* Lanes of a block of positions: those from first on, stride (1 or 2) apart. */
+INLINE Vec strided(const float *first, int64_t stride)
+{
+    if (stride == 1)
+        return load(first);
+#if LANES == 16
+    return __builtin_shuffle(load(first), load(first + LANES),
+                             (VecMask){0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30});
+#elif LANES == 8
+    return __builtin_shuffle(load(first), load(first + LANES), (VecMask){0, 2, 4, 6, 8, 10, 12, 14});
+#else
+    return __builtin_shuffle(load(first), load(first + LANES), (VecMask){0, 2, 4, 6});
+#endif
+}
+
+/* to (16) = line[first + stride * q] for q in [lo, hi), 0 for the others.  whole: nothing else need be 0. */
+INLINE void gather_line(const float *line, int64_t first, int64_t stride, int64_t lo, int64_t hi, bool whole,
+                        float *to)
+{
+    for (int part = 0; part < PARTS; part++) {
+        Vec v = strided(line + first + part * LANES * stride, stride);
+
+        if (!whole) {
+            VecMask lane;
+
+            for (int i = 0; i < LANES; i++)
+                lane[i] = part * LANES + i;
+            v = (Vec)((VecMask)v & (lane >= (int32_t)lo) & (lane < (int32_t)hi));
+        }
+        store(to + part * LANES, v);
+    }
+}
+
 /*
- * The panel of at most 16 output positions from x (channels, plane) as it stands: to (channels * taps, 16), the
- * taps in the order of the filters.  Two spatial axes.
+ * The panel of n <= 16 output positions from p on, all in one row, from x (channels, plane) as it stands: to
+ * (channels * taps, 16), the taps in the order of the filters.  Two spatial axes.
  */
-void K(block_panel_plain_f32)(const MaasWindow *w, const float *x, int64_t channels, int64_t p0, int64_t p1,
+void K(block_panel_plain_f32)(const MaasWindow *w, const float *x, int64_t channels, int64_t p, int64_t n,
                               float *to)
 {
-    const int64_t width = w->out[1], plane = w->in[0] * w->in[1], stride = w->stride[1];
+    const int64_t row = p / w->out[1], begin = p % w->out[1], stride = w->stride[1], width = w->in[1];
+    const int64_t plane = w->in[0] * width, all = channels * plane, read = MAAS_BLOCK * stride;
 
-    for (int64_t p = p0; p < p1;) {
-        const int64_t row = p / width, begin = p - row * width;
-        const int64_t end = begin + (p1 - p) < width ? begin + (p1 - p) : width;
-        float *at = to + (p - p0);
+    for (int64_t j = 0; j < w->kernel[1]; j++) {
+        const int64_t first = begin * stride + j * w->dilation[1] - w->before[1];
+        const int64_t lo = first >= 0 ? 0 : (-first + stride - 1) / stride;
+        const int64_t reach = first >= width ? 0 : (width - 1 - first) / stride + 1, hi = reach < n ? reach : n;
 
         for (int64_t c = 0; c < channels; c++)
             for (int64_t i = 0; i < w->kernel[0]; i++) {
                 const int64_t y = row * w->stride[0] + i * w->dilation[0] - w->before[0];
-                const bool outside = y < 0 || y >= w->in[0];
-                const float *line = x + c * plane + (outside ? 0 : y) * w->in[1];
+                const int64_t line = c * plane + y * width;
+                const bool inside_y = y >= 0 && y < w->in[0] && lo < hi;
+                float *at = to + ((c * w->kernel[0] + i) * w->kernel[1] + j) * MAAS_BLOCK;
 
-                for (int64_t j = 0; j < w->kernel[1]; j++, at += MAAS_BLOCK) {
-                    const int64_t right = j * w->dilation[1] - w->before[1];
-                    const int64_t first = begin * stride + right, last = (end - 1) * stride + right;
-
-                    if (outside) {
-                        for (int64_t q = 0; q < end - begin; q++)
-                            at[q] = 0;
-                    } else if (first >= 0 && last < w->in[1]) {
-                        if (stride == 2)
-                            for (int64_t q = 0; q < end - begin; q++)
-                                at[q] = line[first + 2 * q];
-                        else
-                            for (int64_t q = 0; q < end - begin; q++)
-                                at[q] = line[first + stride * q];
-                    } else {
-                        for (int64_t q = 0; q < end - begin; q++) {
-                            const int64_t from = first + stride * q;
-
-                            at[q] = from >= 0 && from < w->in[1] ? line[from] : 0;
-                        }
-                    }
-                }
+                if (inside_y && stride <= 2 && line + first >= 0 && line + first + read <= all)
+                    gather_line(x + line, first, stride, lo, hi, lo == 0 && hi == n, at);
+                else
+                    for (int64_t q = 0; q < MAAS_BLOCK; q++)
+                        at[q] = inside_y && q >= lo && q < hi ? x[line + first + stride * q] : 0;
             }
-        p += end - begin;
     }
 }

@@ -138,15 +138,18 @@ static void panel_item(const Conv *v, MaasBlockProduct g, const float *x, int64_
 static void rows_item(const Conv *v, MaasBlockProduct g, const float *x, int64_t p0, int64_t n, int64_t b0,
                       int64_t b1, float *panel)
 {
+    const int64_t width = v->w.out[1];
     const float *residual = g.end.residual;
     float *y = g.y;
 
     g.x = panel;
     g.rows = true;
-    for (int64_t p = 0; p < n; p += TILE) {
-        const int64_t run = least(TILE, n - p);
+    for (int64_t p = 0, run; p < n; p += run) {
+        /* what is left of the row, in pieces of nearly equal size */
+        const int64_t left = least(width - (p0 + p) % width, n - p);
 
-        maas_kernel->block_panel_plain_f32(&v->w, x, v->f->channels, p0 + p, p0 + p + run, panel);
+        run = ceil_div(left, ceil_div(left, TILE));
+        maas_kernel->block_panel_plain_f32(&v->w, x, v->f->channels, p0 + p, run, panel);
         g.y = y + p * MAAS_BLOCK;
         g.end.residual = residual ? residual + p * MAAS_BLOCK : NULL;
         maas_kernel->block_product_f32(&g, b0, b1, run);

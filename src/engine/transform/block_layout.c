@@ -88,12 +88,15 @@ static bool is_channel_concat(const MaasPass *p, int k)
     return true;
 }
 
-/* Sizes may still broadcast along the other axes, which blocks keep as they are. */
-static bool same_channels(const MaasPass *p, int a, int b)
+/* Whether the operands of node k have the same channels.  Sizes may still broadcast along the other axes, which
+ * blocks keep as they are. */
+static bool same_channels(const MaasPass *p, int k)
 {
-    const MaasInfo *x = maas_pass_info(p, a), *y = maas_pass_info(p, b);
+    const MaasNode *node = &p->graph->nodes[k];
+    const MaasInfo *x = maas_pass_info(p, node->in[0]), *y = maas_pass_info(p, node->in[1]);
+    const MaasAttr *axis = maas_pass_attr(node, "maas_axis"); /* of old opsets: another way to broadcast */
 
-    return x->rank == 4 && y->rank == 4 && x->dims[1] == y->dims[1];
+    return x->rank == 4 && y->rank == 4 && x->dims[1] == y->dims[1] && !(axis && axis->set);
 }
 
 static Kind kind_of(const MaasPass *p, int k)
@@ -101,7 +104,6 @@ static Kind kind_of(const MaasPass *p, int k)
     static const char *const unary[] = {"Relu", "Clip", "LeakyRelu", "Sigmoid", "HardSigmoid", "HardSwish", "Swish",
                                         "Tanh", "Elu",  "Softplus",  "Mish",    "Identity",    "Gelu",      NULL};
     static const char *const binary[] = {"Add", "Sub", "Mul", NULL};
-    const MaasNode *node = &p->graph->nodes[k];
 
     if (maas_pass_is_block_conv(p, k))
         return KIND_CONV;
@@ -111,7 +113,7 @@ static Kind kind_of(const MaasPass *p, int k)
         return KIND_POOL;
     if (is_one_of(p, k, unary) || is_channel_concat(p, k))
         return KIND_LINKED;
-    if (is_one_of(p, k, binary) && same_channels(p, node->in[0], node->in[1]))
+    if (is_one_of(p, k, binary) && same_channels(p, k))
         return KIND_LINKED;
     return KIND_OTHER;
 }

@@ -221,24 +221,6 @@ static MaasStatus draw_in_activation(MaasPass *p, int k, int at, Act act)
     return MAAS_OK;
 }
 
-/* x * Sigmoid(x), where node k is the product and nobody else reads either. */
-static MaasStatus draw_in_silu(MaasPass *p, int k)
-{
-    const MaasNode *node = &p->graph->nodes[k];
-
-    for (int i = 0; node->n_in == 2 && i < 2; i++) {
-        int x = node->in[i], gate = maas_pass_producer(p, node->in[1 - i]), conv = maas_pass_producer(p, x);
-
-        if (!maas_pass_is(p, gate, "Sigmoid") || p->graph->nodes[gate].in[0] != x || !is_open(p, conv) ||
-            p->readers[x].nodes != 2 || maas_pass_is_held(p, x) || maas_pass_only_reader(p, node->in[1 - i]) != k)
-            continue;
-        MAAS_TRY(draw_in_activation(p, conv, k, (Act){MAAS_BLOCK_SILU, 0, 0}));
-        maas_pass_kill(p, gate);
-        return MAAS_OK;
-    }
-    return MAAS_OK;
-}
-
 MaasStatus maas_fuse_conv_end(MaasPass *p)
 {
     /* a convolution that draws something in moves to that node's place and is seen there again */
@@ -246,8 +228,6 @@ MaasStatus maas_fuse_conv_end(MaasPass *p)
         Act act;
 
         MAAS_TRY(maas_pass_check_stop(p));
-        if (maas_pass_is(p, k, "Mul"))
-            MAAS_TRY(draw_in_silu(p, k));
         if (!is_open(p, k))
             continue;
         int next = maas_pass_only_reader(p, p->graph->nodes[k].out[0]);
