@@ -18,6 +18,9 @@
 /* Winograd's tiles: of the input and of the output. */
 #define MAAS_WINOGRAD_IN 6
 #define MAAS_WINOGRAD_OUT 4
+/* Its points of interpolation: 0, p, -p, q, -q, infinity. */
+#define MAAS_WINOGRAD_P 0.625f
+#define MAAS_WINOGRAD_Q 1.5f
 
 /* What a convolution does with its sums before it stores them. */
 typedef enum MaasBlockAct {

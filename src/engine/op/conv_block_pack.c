@@ -56,12 +56,17 @@ static MaasBlockMethod choose(const MaasCtx *c, const MaasTensor *w)
     return MAAS_BLOCK_PANEL;
 }
 
+#define P ((double)MAAS_WINOGRAD_P)
+#define Q ((double)MAAS_WINOGRAD_Q)
+#define FACTOR_P (1 / (2 * P * P * (P * P - Q * Q)))
+#define FACTOR_Q (1 / (2 * Q * Q * (Q * Q - P * P)))
+
 /* Rows of G: the filter at the six points of interpolation. */
-static const double winograd_g[6][3] = {{1.0 / 4, 0, 0},
-                                        {-1.0 / 6, -1.0 / 6, -1.0 / 6},
-                                        {-1.0 / 6, 1.0 / 6, -1.0 / 6},
-                                        {1.0 / 24, 1.0 / 12, 1.0 / 6},
-                                        {1.0 / 24, -1.0 / 12, 1.0 / 6},
+static const double winograd_g[6][3] = {{1 / (P * P * Q * Q), 0, 0},
+                                        {FACTOR_P, FACTOR_P *P, FACTOR_P *P *P},
+                                        {FACTOR_P, -FACTOR_P *P, FACTOR_P *P *P},
+                                        {FACTOR_Q, FACTOR_Q *Q, FACTOR_Q *Q *Q},
+                                        {FACTOR_Q, -FACTOR_Q *Q, FACTOR_Q *Q *Q},
                                         {0, 0, 1}};
 
 /* u (36, place apart) = G g G' for one filter g (3, 3) of one channel. */
@@ -79,19 +84,20 @@ static void winograd_filter(const float *g, float *u, int64_t place)
                                              half[i][2] * winograd_g[j][2]);
 }
 
-/* g (9) from u: at the points 0, 1, -1 and infinity the filter is read off. */
+/* g (9) from u: at the points 0, p, -p and infinity the filter is read off. */
 static void winograd_filter_back(const float *u, int64_t place, float *g)
 {
+    const double zero = P * P * Q * Q, middle = P * (P * P - Q * Q);
     double half[3][6];
 
     for (int j = 0; j < 6; j++) {
-        half[0][j] = 4 * (double)u[j * place];
-        half[1][j] = 3 * ((double)u[(12 + j) * place] - (double)u[(6 + j) * place]);
+        half[0][j] = zero * (double)u[j * place];
+        half[1][j] = middle * ((double)u[(6 + j) * place] - (double)u[(12 + j) * place]);
         half[2][j] = (double)u[(30 + j) * place];
     }
     for (int i = 0; i < 3; i++) {
-        g[i * 3] = (float)(4 * half[i][0]);
-        g[i * 3 + 1] = (float)(3 * (half[i][2] - half[i][1]));
+        g[i * 3] = (float)(zero * half[i][0]);
+        g[i * 3 + 1] = (float)(middle * (half[i][1] - half[i][2]));
         g[i * 3 + 2] = (float)half[i][5];
     }
 }

@@ -3,6 +3,7 @@
  * over odd sizes, channels that fill no block, strides, dilations, groups; what is drawn in; which edges are
  * blocked.
  */
+#include <math.h>
 #include <stdio.h>
 
 #include "fusing.h"
@@ -64,6 +65,65 @@ TEST(block_conv_winograd)
     check_conv(19, 64, 3, 3, 9, 3, "pads=[0,2,3,1]", 1);
     check_conv(64, 48, 3, 3, 14, 14, "auto_pad=SAME_UPPER", 1);
     check_conv(16, 16, 3, 3, 2, 40, "pads=[2,0,2,0]", 1);
+}
+
+/* Output 1 is the error of output 0 against the same computed in float64: 1e-5 of the largest output at most. */
+static void check_error(const char *lines)
+{
+    MaasMem mem;
+    MaasError err;
+    MaasRunOptions options = {.mem = &mem, .threads = 1};
+    MaasModel *model = NULL;
+    MaasResults *results = NULL;
+    MaasValue *x = NULL;
+    const int wanted[] = {0, 1};
+    uint64_t state = 5;
+    Build b;
+
+    build_lines(&b, lines);
+    maas_mem_init(&mem, &maas_malloc_allocator, 0);
+    CHECK_OK(maas_model_load(b.out.data, b.out.size, &options, &model, &err));
+    NEED(model);
+    const MaasPort *port = maas_model_info(model)->inputs;
+
+    NEED_OK(maas_value_new_tensor(&mem, MAAS_FLOAT, port->rank, port->dims, &x, &err));
+    for (int64_t i = 0; i < x->tensor.count; i++)
+        MAAS_F32(&x->tensor)[i] = (float)(test_random(&state) >> 40) / (1 << 24);
+    const MaasValue *inputs[] = {x};
+
+    CHECK_OK(maas_model_run(model, &options, inputs, 2, wanted, &results, &err));
+    if (results) {
+        const MaasTensor *y = &maas_results_get(results, 0)->tensor, *gap = &maas_results_get(results, 1)->tensor;
+        double largest = 0, worst = 0;
+
+        for (int64_t i = 0; i < y->count; i++) {
+            largest = fmax(largest, fabs((double)MAAS_F32(y)[i]));
+            worst = fmax(worst, fabs((double)MAAS_F32(gap)[i]));
+        }
+        CHECK(largest > 0);
+        if (!(worst <= 1e-5 * largest))
+            test_fail(__FILE__, __LINE__, "error %g of outputs up to %g\n%s", worst, largest, lines);
+    }
+    maas_results_free(results);
+    maas_value_unref(x);
+    maas_model_free(model);
+    build_free(&b);
+}
+
+TEST(block_conv_winograd_error)
+{
+    static const int channels[] = {64, 512, 1024};
+
+    for (size_t i = 0; i < sizeof channels / sizeof *channels; i++) {
+        char lines[512];
+
+        snprintf(lines, sizeof lines,
+                 "in x 1,%d,7,7\nconst w 32,%d,3,3\nConv x w > y pads=[1,1,1,1]\nCast x > xd to=11\n"
+                 "Cast w > wd to=11\nConv xd wd > yd pads=[1,1,1,1]\nCast y > z to=11\nSub z yd > dd\n"
+                 "Cast dd > d to=1\nout y d",
+                 channels[i], channels[i]);
+        check_error(lines);
+    }
 }
 
 /* What is not finite, or huge, reaches those outputs whose window holds it and no others. */
