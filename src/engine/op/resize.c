@@ -384,7 +384,7 @@ static MaasStatus make_plans(MaasCtx *c, Coordinates coordinates, Mode mode, Axi
     const MaasAttr *list = &c->attr[AXES];
     Aspect aspect = (Aspect)choice(&c->attr[ASPECT], aspect_names);
     bool by_scales = scales && scales->count > 0;
-    int axes[MAAS_MAX_RANK], n = list->set ? (int)list->n : x->rank;
+    int axes[MAAS_MAX_RANK] = {0}, n = list->set ? (int)list->n : x->rank;
     double common = 1;
 
     for (int i = 0; i < x->rank; i++)
