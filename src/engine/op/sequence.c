@@ -143,7 +143,7 @@ static MaasStatus infer_sequence_at(MaasInferCtx *c)
 static MaasStatus compute_sequence_at(MaasCtx *c)
 {
     const MaasValue *seq = c->in[0];
-    int64_t at;
+    int64_t at = 0;
 
     MAAS_TRY(position_in(c, 1, seq->seq.n, false, &at));
     maas_out_take(c, 0, maas_value_ref(seq->seq.items[at]));
