@@ -277,13 +277,11 @@ bool maas_number_special(const char *text, size_t length, double *value)
         length--;
     }
     if (maas_same_word("nan", text, length))
-        *value = NAN;
+        *value = NAN; /* the sign of a NaN means nothing, and is not printed */
     else if (maas_same_word("inf", text, length) || maas_same_word("infinity", text, length))
-        *value = INFINITY;
+        *value = negative ? -INFINITY : INFINITY;
     else
         return false;
-    if (negative)
-        *value = -*value;
     return true;
 }
 
