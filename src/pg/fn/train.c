@@ -156,7 +156,7 @@ Datum TrainAndStore(const TrainRequest *request, int64 run)
     return result;
 }
 
-static char *JsonArgument(FunctionCallInfo fcinfo, int i)
+static char *JsonbArgument(FunctionCallInfo fcinfo, int i)
 {
     Jsonb *json;
 
@@ -174,8 +174,8 @@ static Datum Train(FunctionCallInfo fcinfo, bool tune)
     request.model = TextArgument(fcinfo, 0, "name of a model");
     request.query = TextArgument(fcinfo, 1, "query");
     request.target = TextArgument(fcinfo, 2, "target");
-    request.architecture = tune ? NULL : JsonArgument(fcinfo, 3);
-    request.options = JsonArgument(fcinfo, options);
+    request.architecture = tune ? NULL : JsonbArgument(fcinfo, 3);
+    request.options = JsonbArgument(fcinfo, options);
     request.deploy = PG_ARGISNULL(options + 1) || PG_GETARG_BOOL(options + 1);
     if (!PG_ARGISNULL(options + 2) && PG_GETARG_BOOL(options + 2))
         return TrainInBackground(&request, fcinfo->flinfo->fn_oid);
