@@ -66,6 +66,7 @@ SELECT maas_train('f', 'SELECT length, kind, -1 AS w FROM flowers', target => 'k
 SELECT maas_train('f', 'SELECT length, kind, true AS apart FROM flowers', target => 'kind', options => '{"validation_column":"apart"}');
 SELECT maas_train('f', 'SELECT width, length + 0.5 AS y FROM flowers', target => 'y', options => '{"split":"stratified"}');
 SELECT maas_train('f', 'SELECT width, length + 0.5 AS y FROM flowers', target => 'y', options => '{"class_weights":"balanced"}');
+SELECT maas_train('f', 'SELECT length, kind FROM flowers', target => 'kind', options => '{"augment_flip":true}');
 -- Rights: as the caller, row-level security holds, and a name of another role is refused at once.
 CREATE ROLE maas_train_other;
 GRANT SELECT ON flowers TO maas_train_other;

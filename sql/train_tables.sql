@@ -69,6 +69,10 @@ SELECT r -> 'architecture' AS architecture FROM maas_train('both', 'SELECT pixel
 SELECT maas_describe('both') -> 'inputs';
 SELECT jsonb_array_length(maas_predict('both', (SELECT jsonb_build_object('pixels', jsonb_build_array(to_jsonb(pixels)), 'odd', '[[1]]'::jsonb) FROM digits LIMIT 1)) #> '{probabilities,0}');
 
+-- Images changed at random.
+SELECT (r #>> '{metrics,accuracy}')::float8 > 0.7 AS good FROM maas_train('changed', 'SELECT maas_reshape(pixels::real[]::tensor, ARRAY[8,8]) AS image, digit FROM digits', 'digit',
+    options => '{"seed":1,"epochs":20,"augment_shift":1,"augment_rotate":10,"augment_noise":0.1,"augment_crop":0.1,"augment_erase":2}') r;
+
 -- More rows than maintenance_work_mem holds.
 SET maintenance_work_mem = '1MB';
 SELECT r -> 'rows' AS rows, r -> 'validation_rows' AS apart, (r #>> '{metrics,r2}')::float8 > 0.9 AS good FROM maas_train('large',

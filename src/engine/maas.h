@@ -166,6 +166,7 @@ MaasStatus maas_inputs_from_json(const char *json, size_t length, const MaasMode
 /* ---- learning ---- */
 
 #include "learn/architecture.h"
+#include "learn/augment.h"
 #include "learn/prepare.h"
 
 /* ---- the build ---- */

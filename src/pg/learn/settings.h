@@ -27,6 +27,7 @@ typedef struct Settings {
     bool calendar;
     bool standardize;
     bool shuffle;
+    MaasAugment augment;
     int64_t checkpoint; /* steps between two; 0: none */
     bool resume;
     bool has_epochs; /* given, not a default */

@@ -26,6 +26,7 @@
 #define MOST_EPOCHS 200
 #define TELL_SECONDS 2.0
 #define EVALUATE_ROWS 1024
+#define AUGMENT_STREAM (UINT64CONST(1) << 62) /* random numbers apart from those that shuffle */
 
 /* ---- the network ---- */
 
@@ -225,6 +226,9 @@ static void LearnWindow(Training *t, int64 epoch)
             continue;
         }
         BatchMake(t->window, at, n, &t->mem, &batch);
+        if (maas_augments(&t->settings.augment))
+            BatchAugment(&batch, &t->settings.augment, (uint64)t->settings.train.seed,
+                         AUGMENT_STREAM + (uint64)t->steps_done, &t->mem);
         do {
             BorderRunOptions(&run, &options, &t->mem);
             status = maas_trainer_step(t->trainer, &options, (const MaasValue *const *)batch.inputs, batch.target,

@@ -503,3 +503,55 @@ void BatchFree(Batch *batch)
     maas_value_unref(batch->weights);
     pfree(batch->inputs);
 }
+
+/* How an image lies in one example; false when it is none. */
+static bool ImageForm(const MaasTensor *t, int64 *channels, int64 *height, int64 *width, int64 *channel_step,
+                      int64 *pixel_step)
+{
+    const int64_t *d = t->dims + 1;
+    bool last = t->rank == 4 && d[0] > 4 && d[2] <= 4;
+
+    if (t->type != MAAS_FLOAT || (t->rank != 3 && t->rank != 4))
+        return false;
+    *channels = t->rank == 3 ? 1 : last ? d[2] : d[0];
+    *height = t->rank == 3 || last ? d[0] : d[1];
+    *width = t->rank == 3 || last ? d[1] : d[2];
+    *channel_step = last ? 1 : *height * *width;
+    *pixel_step = last ? *channels : 1;
+    return *height > 1 && *width > 1;
+}
+
+void BatchAugment(Batch *batch, const MaasAugment *augment, uint64 seed, uint64 step, MaasMem *mem)
+{
+    MaasRng rng;
+    bool any = false;
+
+    maas_rng_init(&rng, seed, step);
+    for (int i = 0; i < batch->n_inputs; i++) {
+        int64 channels, height, width, channel_step, pixel_step;
+        MaasTensor *x;
+        MaasValue *changed;
+
+        if (!batch->inputs[i])
+            continue;
+        x = &batch->inputs[i]->tensor;
+        if (!ImageForm(x, &channels, &height, &width, &channel_step, &pixel_step))
+            continue;
+        any = true;
+        changed = NewTensor(mem, x->type, x->rank, x->dims);
+        for (int64 row = 0; row < batch->n; row++) {
+            int64 at = row * channels * height * width;
+
+            maas_augment_image(augment, &rng, channels, height, width, channel_step, pixel_step, MAAS_F32(x) + at,
+                               MAAS_F32(&changed->tensor) + at);
+        }
+        maas_value_unref(batch->inputs[i]);
+        batch->inputs[i] = changed;
+    }
+    if (!any)
+        ereport(
+            ERROR,
+            (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+             errmsg(
+                 "there is no image to augment: no column is an array of numbers with two or three dimensions")));
+}

@@ -72,5 +72,8 @@ typedef struct Batch {
 /* Copies n rows from place `at` of the order on; everything comes from mem until BatchFree. */
 void BatchMake(const Window *window, int64 at, int64 n, MaasMem *mem, Batch *batch);
 void BatchFree(Batch *batch);
+/* Changes the images in the batch at random: floats (height, width), (channels, height, width) or, with at most 4
+ * channels, (height, width, channels).  Throws when there is none. */
+void BatchAugment(Batch *batch, const MaasAugment *augment, uint64 seed, uint64 step, MaasMem *mem);
 
 #endif
