@@ -208,7 +208,7 @@ static MaasStatus try_node(MaasPass *p, int k)
     MaasNode *made;
     int x;
 
-    if (node->n_in < 1 || !is_computed(p, node->in[0]))
+    if (node->n_in < 1 || node->in[0] == MAAS_NO_VALUE || !is_computed(p, node->in[0]))
         return MAAS_OK;
     if (maas_pass_is(p, k, "Erf") && find_gelu(p, k, &x, &f))
         return put(p, &f, "Gelu", x, &made);
