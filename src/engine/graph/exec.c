@@ -94,6 +94,22 @@ void *maas_scratch(MaasCtx *c, size_t count, size_t size)
     return s->data;
 }
 
+void maas_scratch_back(MaasCtx *c, void *data)
+{
+    MaasRun *run = c->run;
+
+    for (MaasScratch **p = &run->busy; *p; p = &(*p)->next) {
+        MaasScratch *s = *p;
+
+        if (s->data != data)
+            continue;
+        *p = s->next;
+        s->next = run->idle;
+        run->idle = s;
+        return;
+    }
+}
+
 static void put_scratch_back(MaasRun *run)
 {
     while (run->busy) {

@@ -251,6 +251,8 @@ void maas_out_take(MaasCtx *c, int i, MaasValue *value);
 MaasMem *maas_run_mem(MaasCtx *c);
 /* Memory that is freed when compute returns; 64-byte aligned, uninitialised. */
 void *maas_scratch(MaasCtx *c, size_t count, size_t size);
+/* Gives such memory back before that, for what is called many times by one compute. */
+void maas_scratch_back(MaasCtx *c, void *data);
 /* Bytes of a string that an output refers to; live as long as the run's results. */
 char *maas_run_string(MaasCtx *c, size_t length);
 /* True when the caller wants to stop; then return maas_stopped(c).  Cheap; poll it in loops that may be long. */

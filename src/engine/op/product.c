@@ -136,33 +136,25 @@ static void pack_panels(void *arg, int64_t from, int64_t to)
                                  end < p->n ? end : p->n);
 }
 
-/* C = alpha op(A) op(B), or added to C. */
-static MaasStatus own_product(MaasCtx *c, bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha,
-                              const float *a, int64_t lda, const float *b, int64_t ldb, bool add, float *out,
-                              int64_t ldc)
+/* The product l, but B is stored as (n, k) and packed first. */
+static MaasStatus pack_and_multiply(MaasCtx *c, MaasLinear *l, const float *b, int64_t ldb)
 {
-    MaasLinear l = maas_linear_of(m, n, k, a, b, out);
+    Packing p = {true, l->k, l->n, ldb, b, NULL};
+    int64_t count, grain = 1 + (1 << 18) / MAAS_PANEL / (l->k + 1);
 
-    l.alpha = alpha;
-    l.ta = ta;
-    l.lda = lda;
-    l.ldb = ldb;
-    l.ldc = ldc;
-    l.add = add;
-    if (tb) {
-        Packing p = {true, k, n, ldb, b, NULL};
-        int64_t count;
+    if (!maas_packed_count(l->k, l->n, &count))
+        return maas_node_fail(c, MAAS_ERR_LIMIT, "the matrices are too large");
+    p.packed = maas_scratch(c, (size_t)count, sizeof *p.packed);
+    if (!p.packed)
+        return maas_scratch_failed(c);
+    l->b = p.packed;
+    l->ldb = 0;
+    MaasStatus status = maas_parallel(c, ceil_div(l->n, MAAS_PANEL), grain, pack_panels, &p);
 
-        if (!maas_packed_count(k, n, &count))
-            return maas_node_fail(c, MAAS_ERR_LIMIT, "the matrices are too large");
-        p.packed = maas_scratch(c, (size_t)count, sizeof *p.packed);
-        if (!p.packed)
-            return maas_scratch_failed(c);
-        MAAS_TRY(maas_parallel(c, ceil_div(n, MAAS_PANEL), 1 + (1 << 18) / MAAS_PANEL / (k + 1), pack_panels, &p));
-        l.b = p.packed;
-        l.ldb = 0;
-    }
-    return maas_linear(c, &l);
+    if (status == MAAS_OK)
+        status = maas_linear(c, l);
+    maas_scratch_back(c, p.packed);
+    return status;
 }
 
 /*
@@ -179,8 +171,17 @@ MaasStatus maas_product(MaasCtx *c, MaasType type, bool ta, bool tb, int64_t m, 
                         const void *a, int64_t lda, const void *b, int64_t ldb, double beta, void *out, int64_t ldc)
 {
     if (type == MAAS_FLOAT && (beta == 0 || beta == 1) && maas_kernel->linear_leads(tb, m, n, k) &&
-        !better_by_blas(ta, tb, m, k))
-        return own_product(c, ta, tb, m, n, k, (float)alpha, a, lda, b, ldb, beta != 0, out, ldc);
+        !better_by_blas(ta, tb, m, k)) {
+        MaasLinear l = maas_linear_of(m, n, k, a, b, out);
+
+        l.alpha = (float)alpha;
+        l.ta = ta;
+        l.lda = lda;
+        l.ldb = ldb;
+        l.ldc = ldc;
+        l.add = beta != 0;
+        return tb ? pack_and_multiply(c, &l, b, ldb) : maas_linear(c, &l);
+    }
     return general_product(c, type, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, out, ldc);
 }
 

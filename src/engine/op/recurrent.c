@@ -1,8 +1,8 @@
 /*
  * recurrent.c - the way through time of RNN, LSTM and GRU.
  *
- * The input's share of all gates comes from one product for as many steps as fit a tile of some megabytes; then
- * each step adds the share of the previous state and lets the cell (rnn.c) do the rest.
+ * The input's share of all gates comes from one product for as many steps as fit a tile that stays in the cache;
+ * then each step adds the share of the previous state and lets the cell (rnn.c) do the rest.
  */
 #include <string.h>
 
@@ -13,7 +13,7 @@
 #include "product.h"
 #include "recurrent.h"
 
-enum { TILE = 1 << 20 }; /* elements of the gates' tile */
+enum { TILE = 1 << 16 }; /* elements of the gates' tile */
 
 /* ---- activations ---- */
 
@@ -245,12 +245,73 @@ static void sum_biases(const MaasRecurrent *rec, void *sum)
     }
 }
 
+/* to (m, n) = or += a (m, k) b' with b (n, k), packed if it is worth it, and a bias. */
+static MaasStatus product(const MaasRecurrent *rec, int64_t m, int64_t n, int64_t k, const void *a, const void *b,
+                          const float *packed, bool add, const void *bias, void *to, int64_t ld)
+{
+    size_t bytes = (size_t)n * maas_type_size(rec->type);
+
+    if (packed) {
+        MaasLinear l = maas_linear_of(m, n, k, a, packed, to);
+
+        l.add = add;
+        l.bias = bias;
+        l.ldc = ld;
+        return maas_stop(rec->c) ? maas_stopped(rec->c) : maas_linear(rec->c, &l);
+    }
+    for (int64_t i = 0; bias && i < m; i++)
+        memcpy(maas_rec_at(rec, to, i * ld), bias, bytes);
+    return maas_product(rec->c, rec->type, false, true, m, n, k, 1, a, k, b, k, add || bias ? 1 : 0, to, ld);
+}
+
+MaasStatus maas_recurrent_product(const MaasRecurrent *rec, int part, const void *h, bool add, const void *bias,
+                                  void *to, int64_t ld)
+{
+    int64_t first = part ? rec->first_gates * rec->hidden : 0;
+    int64_t end = (part ? rec->gates : rec->first_gates) * rec->hidden;
+
+    return product(rec, rec->batch, end - first, rec->hidden, h, maas_rec_at(rec, rec->r, first * rec->hidden),
+                   rec->packed_r[part], add, bias, to, ld);
+}
+
+/* Memory for W' and R' in packed form; left out where packing costs more than it gives. */
+static MaasStatus reserve_packed(MaasRecurrent *rec)
+{
+    const int64_t n[] = {rec->gates, rec->first_gates, rec->gates - rec->first_gates};
+    float **packed[] = {&rec->packed_w, &rec->packed_r[0], &rec->packed_r[1]};
+
+    for (int i = 0; i < 3 && rec->type == MAAS_FLOAT && rec->batch * rec->steps >= 16; i++) {
+        int64_t count, k = i ? rec->hidden : rec->inputs;
+
+        if (n[i] == 0 || !maas_packed_count(k, n[i] * rec->hidden, &count))
+            continue;
+        *packed[i] = maas_scratch(rec->c, (size_t)count, sizeof(float));
+        if (!*packed[i])
+            return maas_scratch_failed(rec->c);
+    }
+    return MAAS_OK;
+}
+
+/* W' and R' of the direction that begins. */
+static void pack(MaasRecurrent *rec)
+{
+    int64_t k = rec->hidden, first = rec->first_gates * k, rows = rec->gates * k;
+
+    if (rec->packed_w)
+        maas_kernel->linear_pack_f32(true, rec->inputs, rows, rec->w, rec->inputs, rec->packed_w, 0, rows);
+    if (rec->packed_r[0])
+        maas_kernel->linear_pack_f32(true, k, first, rec->r, k, rec->packed_r[0], 0, first);
+    if (rec->packed_r[1])
+        maas_kernel->linear_pack_f32(true, k, rows - first, maas_rec_at(rec, rec->r, first * k), k,
+                                     rec->packed_r[1], 0, rows - first);
+}
+
 /* gate (n * batch, rows) = X W' + bias for the steps [from, from + n). */
 static MaasStatus input_gates(MaasRecurrent *rec, const MaasTensor *x, bool batch_first, int64_t from, int64_t n,
                               const void *bias, void *gathered, void *gate)
 {
     int64_t rows = rec->gates * rec->hidden, steps = rec->steps;
-    size_t row = (size_t)rec->inputs * maas_type_size(rec->type), out = (size_t)rows * maas_type_size(rec->type);
+    size_t row = (size_t)rec->inputs * maas_type_size(rec->type);
     const char *source = (const char *)x->data + (size_t)(from * rec->batch) * row;
 
     if (gathered) {
@@ -264,10 +325,7 @@ static MaasStatus input_gates(MaasRecurrent *rec, const MaasTensor *x, bool batc
             }
         source = gathered;
     }
-    for (int64_t i = 0; bias && i < n * rec->batch; i++)
-        memcpy((char *)gate + (size_t)i * out, bias, out);
-    return maas_product(rec->c, rec->type, false, true, n * rec->batch, rows, rec->inputs, 1, source, rec->inputs,
-                        rec->w, rec->inputs, bias ? 1 : 0, gate, rows);
+    return product(rec, n * rec->batch, rows, rec->inputs, source, rec->w, rec->packed_w, false, bias, gate, rows);
 }
 
 /* Where step `step` of this direction stands in an output for the backward pass; NULL when nobody asks for it. */
@@ -358,6 +416,7 @@ MaasStatus maas_recurrent_run(MaasCtx *c, MaasRecurrent *rec, int n_activations,
     rec->h = maas_scratch(c, (size_t)cells, 4 * size);
     if (!bias || !gathered || !gate || !rec->h)
         return maas_scratch_failed(c);
+    MAAS_TRY(reserve_packed(rec));
     rec->extra = maas_rec_at(rec, rec->h, cells);
     rec->state = lstm ? maas_rec_at(rec, rec->h, 3 * cells) : NULL;
     for (rec->direction = 0; rec->direction < rec->n_directions; rec->direction++) {
@@ -369,8 +428,12 @@ MaasStatus maas_recurrent_run(MaasCtx *c, MaasRecurrent *rec, int n_activations,
         rec->r = maas_rec_at(rec, r->data, d * rows * rec->hidden);
         rec->b = b ? maas_rec_at(rec, b->data, d * 2 * rows) : NULL;
         rec->peephole = lstm && p ? maas_rec_at(rec, p->data, d * 3 * rec->hidden) : NULL;
+        rec->plain = lstm && rec->type == MAAS_FLOAT && !rec->peephole && !rec->lengths && rec->clip <= 0 &&
+                     c->attr[REC_OWN].i == 0 && rec->act[0].kind == MAAS_UN_SIGMOID &&
+                     rec->act[1].kind == MAAS_UN_TANH && rec->act[2].kind == MAAS_UN_TANH;
         if (b)
             sum_biases(rec, bias);
+        pack(rec);
         MAAS_TRY(run_direction(rec, batch_first, tile, b ? bias : NULL, gathered, gate));
     }
     return MAAS_OK;

@@ -52,12 +52,16 @@ struct MaasRecurrent {
     MaasType type;
     int64_t steps, batch, inputs, hidden;
     int gates, direction, n_directions;
-    int n_outputs; /* those that a model can name */
+    int n_outputs;   /* those that a model can name */
+    int first_gates; /* of R that a step multiplies at once; the others apart */
     bool reverse;
     double clip; /* 0: none */
+    bool plain;  /* an LSTM of float32 with its own activations and nothing else: one kernel does a step */
     MaasActivation act[3];
-    const void *w, *r, *b;  /* (gates * hidden, inputs), (gates * hidden, hidden), (2 * gates * hidden) or NULL */
-    const void *peephole;   /* (3 * hidden) or NULL */
+    const void *w, *r, *b; /* (gates * hidden, inputs), (gates * hidden, hidden), (2 * gates * hidden) or NULL */
+    const void *peephole;  /* (3 * hidden) or NULL */
+    float *packed_w;       /* W' and R' for kernel/linear.h, R' in two parts as the cell asks; or NULL */
+    float *packed_r[2];
     void *h, *state;        /* (batch, hidden): hidden state, LSTM: cell state */
     void *extra;            /* (2, batch, hidden), working memory of a step */
     const int32_t *lengths; /* (batch) or NULL */
@@ -93,6 +97,9 @@ bool maas_recurrent_is_direction(const MaasAttr *attr, const char *name);
 
 /* x = activation number `which` of x; gates are clipped before, the cell state (LSTM: 2) never is. */
 void maas_activate(const MaasRecurrent *rec, int which, void *x, int64_t n);
+/* to (batch, rows of ld elements) = or += h (batch, hidden) R' for the gates of part 0 or 1 of R, and a bias. */
+MaasStatus maas_recurrent_product(const MaasRecurrent *rec, int part, const void *h, bool add, const void *bias,
+                                  void *to, int64_t ld);
 /* Runs all directions. */
 MaasStatus maas_recurrent_run(MaasCtx *c, MaasRecurrent *rec, int n_activations, const char *const *defaults);
 /* Element `index` of a buffer of the layer's type. */

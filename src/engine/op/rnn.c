@@ -4,7 +4,6 @@
 #include "../kernel/kernel.h"
 #include "batch.h"
 #include "expect.h"
-#include "product.h"
 #include "recurrent.h"
 #include "recurrent_grad.h"
 
@@ -49,14 +48,6 @@ static void blend(const MaasRecurrent *rec, const void *z, const void *a, void *
         maas_kernel->blend_f32(z, a, y, n);
 }
 
-/* gate (batch, columns from `first` on) += h (batch, hidden) R' */
-static MaasStatus add_recurrent(const MaasRecurrent *rec, const void *h, int64_t first, int64_t n, void *gate)
-{
-    return maas_product(rec->c, rec->type, false, true, rec->batch, n, rec->hidden, 1, h, rec->hidden,
-                        maas_rec_at(rec, rec->r, first * rec->hidden), rec->hidden, 1,
-                        maas_rec_at(rec, gate, first), rec->gates * rec->hidden);
-}
-
 static bool bias_first(const MaasRecurrent *rec, int gate)
 {
     return true;
@@ -73,7 +64,7 @@ static const char *const rnn_activations[] = {"Tanh"};
 
 static MaasStatus step_rnn(MaasRecurrent *rec, void *gate, int64_t time)
 {
-    MAAS_TRY(add_recurrent(rec, rec->h, 0, rec->hidden, gate));
+    MAAS_TRY(maas_recurrent_product(rec, 0, rec->h, true, NULL, gate, rec->hidden));
     for (int64_t e = 0; e < rec->batch; e++) {
         void *row = maas_rec_at(rec, gate, e * rec->hidden);
 
@@ -97,7 +88,7 @@ static double cost_rnn(const MaasInferCtx *c)
 
 static MaasStatus compute_rnn(MaasCtx *c)
 {
-    MaasRecurrent rec = {.gates = 1, .step = step_rnn, .recurrent_bias_first = bias_first};
+    MaasRecurrent rec = {.gates = 1, .first_gates = 1, .step = step_rnn, .recurrent_bias_first = bias_first};
 
     return maas_recurrent_run(c, &rec, 1, rnn_activations);
 }
@@ -128,7 +119,11 @@ static MaasStatus step_lstm(MaasRecurrent *rec, void *gate, int64_t time)
     int64_t n = rec->hidden;
     bool coupled = rec->c->attr[REC_OWN].i != 0;
 
-    MAAS_TRY(add_recurrent(rec, rec->h, 0, 4 * n, gate));
+    MAAS_TRY(maas_recurrent_product(rec, 0, rec->h, true, NULL, gate, 4 * n));
+    if (rec->plain) {
+        maas_kernel->lstm_cell_f32(gate, rec->state, rec->h, rec->batch, n);
+        return MAAS_OK;
+    }
     for (int64_t e = 0; e < rec->batch; e++) {
         void *i = maas_rec_at(rec, gate, e * 4 * n), *o = maas_rec_at(rec, i, n), *f = maas_rec_at(rec, i, 2 * n);
         void *g = maas_rec_at(rec, i, 3 * n), *cell = maas_rec_at(rec, rec->state, e * n);
@@ -174,7 +169,7 @@ static double cost_lstm(const MaasInferCtx *c)
 
 static MaasStatus compute_lstm(MaasCtx *c)
 {
-    MaasRecurrent rec = {.gates = 4, .step = step_lstm, .recurrent_bias_first = bias_first};
+    MaasRecurrent rec = {.gates = 4, .first_gates = 4, .step = step_lstm, .recurrent_bias_first = bias_first};
 
     return maas_recurrent_run(c, &rec, 3, lstm_activations);
 }
@@ -219,13 +214,10 @@ static MaasStatus step_gru(MaasRecurrent *rec, void *gate, int64_t time)
     int64_t n = rec->hidden, width = 3 * n;
     void *product = rec->extra; /* (batch, hidden) */
 
-    MAAS_TRY(add_recurrent(rec, rec->h, 0, 2 * n, gate));
-    if (linear_before_reset(rec)) {
-        for (int64_t e = 0; rec->b && e < rec->batch; e++)
-            copy(rec, maas_rec_at(rec, rec->b, 5 * n), maas_rec_at(rec, product, e * n), n);
-        MAAS_TRY(maas_product(rec->c, rec->type, false, true, rec->batch, n, n, 1, rec->h, n,
-                              maas_rec_at(rec, rec->r, 2 * n * n), n, rec->b ? 1 : 0, product, n));
-    }
+    MAAS_TRY(maas_recurrent_product(rec, 0, rec->h, true, NULL, gate, width));
+    if (linear_before_reset(rec))
+        MAAS_TRY(maas_recurrent_product(rec, 1, rec->h, false, rec->b ? maas_rec_at(rec, rec->b, 5 * n) : NULL,
+                                        product, n));
     for (int64_t e = 0; e < rec->batch; e++) {
         void *row = maas_rec_at(rec, gate, e * width), *reset = maas_rec_at(rec, row, n);
 
@@ -236,7 +228,7 @@ static MaasStatus step_gru(MaasRecurrent *rec, void *gate, int64_t time)
             mul(rec, reset, maas_rec_at(rec, rec->h, e * n), maas_rec_at(rec, product, e * n), n);
     }
     if (!linear_before_reset(rec))
-        MAAS_TRY(add_recurrent(rec, product, 2 * n, n, gate));
+        MAAS_TRY(maas_recurrent_product(rec, 1, product, true, NULL, maas_rec_at(rec, gate, 2 * n), width));
     if (rec->saved)
         copy(rec, product, rec->saved, rec->batch * n);
     for (int64_t e = 0; e < rec->batch; e++) {
@@ -262,7 +254,7 @@ static double cost_gru(const MaasInferCtx *c)
 
 static MaasStatus compute_gru(MaasCtx *c)
 {
-    MaasRecurrent rec = {.gates = 3, .step = step_gru, .recurrent_bias_first = gru_bias_first};
+    MaasRecurrent rec = {.gates = 3, .first_gates = 2, .step = step_gru, .recurrent_bias_first = gru_bias_first};
 
     return maas_recurrent_run(c, &rec, 2, gru_activations);
 }
