@@ -36,16 +36,33 @@ static void count_uses(MaasGraph *graph)
         count_use(graph, graph->outputs[i]);
 }
 
-static void forget(MaasGraph *graph, const MaasNode *node)
+/* Gives up the content of an edge's constant.  A subgraph's edge may share the value of an outer one, which others
+ * still read: it gets a value of its own then, without content. */
+static MaasStatus drop_content(MaasEdge *home, MaasRun *run, MaasError *err)
+{
+    const MaasTensor *t = &home->constant->tensor;
+    MaasValue *empty;
+
+    home->info.value = NULL;
+    if (home->constant->refs == 1) {
+        maas_value_drop_content(home->constant);
+        return MAAS_OK;
+    }
+    MAAS_TRY(maas_value_wrap(run->mem, t->type, t->rank, t->dims, NULL, &empty, err));
+    maas_value_unref(home->constant);
+    home->constant = empty;
+    return MAAS_OK;
+}
+
+static MaasStatus forget(MaasGraph *graph, const MaasNode *node, MaasRun *run, MaasError *err)
 {
     for (int i = 0; i < node->n_in && i < 32; i++) {
         MaasEdge *home = node->forgets >> i & 1 ? home_of(graph, node->in[i]) : NULL;
 
-        if (!home || --home->uses > 0 || !home->constant || home->constant->kind != MAAS_KIND_TENSOR)
-            continue;
-        maas_value_drop_content(home->constant);
-        home->info.value = NULL;
+        if (home && --home->uses == 0 && home->constant && home->constant->kind == MAAS_KIND_TENSOR)
+            MAAS_TRY(drop_content(home, run, err));
     }
+    return MAAS_OK;
 }
 
 static MaasStatus prepare_node(MaasGraph *graph, MaasNode *node, MaasRun *run, MaasError *err)
@@ -66,8 +83,7 @@ static MaasStatus prepare_node(MaasGraph *graph, MaasNode *node, MaasRun *run, M
         types[i] = node->in[i] == MAAS_NO_VALUE ? MAAS_UNDEFINED : graph->edges[node->in[i]].info.type;
     }
     MAAS_TRY(maas_exec_prepare(run, node, constants, types, err));
-    forget(graph, node);
-    return MAAS_OK;
+    return forget(graph, node, run, err);
 }
 
 MaasStatus maas_graphs_prepare(int n_graphs, MaasGraph *const *graphs, int n_kept, const int *kept, MaasRun *run,

@@ -332,8 +332,19 @@ static void multiply_panel(int rows, const float *a, const float *b, int64_t wid
 #endif
 }
 
-/* Rows [i, i + rows) and columns [j0, j1) of the product with one block. */
-static void multiply(const MaasLinear *l, const Block *b, int64_t i, int rows, int64_t j0, int64_t j1)
+/* Asks for share `part` of `parts` of the `rows` rows of A that come after row i, so that they are near when they
+ * are copied. */
+static void fetch_ahead(const MaasLinear *l, const Block *b, int64_t i, int64_t rows, int64_t part, int64_t parts)
+{
+    const int64_t lines = (b->p1 - b->p0 + 15) / 16, n = rows * lines;
+
+    for (int64_t at = n * part / parts; at < n * (part + 1) / parts; at++)
+        __builtin_prefetch(l->a + (i + at / lines) * l->lda + b->p0 + at % lines * 16, 0, 2);
+}
+
+/* Rows [i, i + rows) and columns [j0, j1) of the product with one block; `later` rows follow. */
+static void multiply(const MaasLinear *l, const Block *b, int64_t i, int rows, int64_t later, int64_t j0,
+                     int64_t j1)
 {
     float copy[ROWS * A_ROW] __attribute__((aligned(64)));
     const float *a = copy;
@@ -350,6 +361,7 @@ static void multiply(const MaasLinear *l, const Block *b, int64_t i, int rows, i
         a = l->a + i * l->lda + b->p0;
     else
         take_rows(l, i, rows, b->p0, b->p1, copy);
+    later = l->ta ? 0 : later < ROWS ? later : ROWS;
     for (int64_t j = j0; j < j1;) {
         const int64_t width = panel_width(l->n, j);
         const float *panel = l->b + (l->ldb ? b->p0 * l->ldb + j : j * l->k + b->p0 * width);
@@ -359,6 +371,8 @@ static void multiply(const MaasLinear *l, const Block *b, int64_t i, int rows, i
         t.bias = l->bias ? l->bias + j : NULL;
         t.residual = l->residual ? l->residual + i * l->ldr + j : NULL;
         t.columns = l->n - j;
+        if (later)
+            fetch_ahead(l, b, i + rows, later, (j - j0) / MAAS_PANEL, (j1 - j0 + MAAS_PANEL - 1) / MAAS_PANEL);
         if ((j1 < l->n ? j1 : l->n) - j >= several) {
             few[rows - 1].tile(a, panel, step, l->ldb ? MAAS_PANEL : MAAS_PANEL * l->k, depth, &t);
             j += several;
@@ -394,7 +408,7 @@ static void multiply_rows(const MaasLinear *l, const Block *b, int64_t i0, int64
         const int64_t i = i0 + s * m / n_tiles;
         const int rows = (int)(i0 + (s + 1) * m / n_tiles - i);
 
-        multiply(l, b, i, rows, j0, j1);
+        multiply(l, b, i, rows, i1 - i - rows, j0, j1);
         if (l->act && b->p1 == l->k)
             activate(l, i, rows, j0, j1);
     }

@@ -1,6 +1,6 @@
 /*
  * fuse_linear.c - MatMul and Gemm with a constant matrix become Linear, together with what follows them: the
- * addition of a bias, of another tensor, and an activation.
+ * addition of a bias, the normalisation of columns, the addition of another tensor, and an activation.
  *
  * PyTorch writes MatMul + Add or Gemm, Keras and scikit-learn MatMul + Add; each is one Linear afterwards.
  */
@@ -10,9 +10,11 @@
 #include "../kernel/elementwise.h"
 #include "pass.h"
 
+#define MAX_CHAIN 8
+
 /* A chain as far as it is known: nodes [0, n_nodes), the last of which makes `out`. */
 typedef struct Chain {
-    int nodes[4];
+    int nodes[MAX_CHAIN];
     int n_nodes;
     int out;
     int x, w, bias, added; /* edges */
@@ -144,6 +146,72 @@ static MaasStatus take_add(MaasPass *p, Chain *c, int k, bool *taken)
     return MAAS_OK;
 }
 
+/* A constant of `width` numbers of float32, or NULL. */
+static const float *row_of(const MaasPass *p, int edge, int64_t width)
+{
+    const MaasTensor *t = maas_pass_constant(p, edge);
+
+    return t && t->type == MAAS_FLOAT && t->count == width ? MAAS_F32(t) : NULL;
+}
+
+/* The matrix with its columns scaled, and the bias that belongs to it, as new constants. */
+static MaasStatus scale_columns(MaasPass *p, Chain *c, const double *factor, const double *shift)
+{
+    const MaasTensor *w = maas_pass_constant(p, c->w);
+    const float *old = c->bias == MAAS_NO_VALUE ? NULL : MAAS_F32(maas_pass_constant(p, c->bias));
+    MaasValue *matrix, *bias;
+
+    MAAS_TRY(maas_value_new_tensor(p->mem, MAAS_FLOAT, 1, &c->width, &bias, p->err));
+    for (int64_t j = 0; j < c->width; j++)
+        MAAS_F32(&bias->tensor)[j] = (float)((old ? (double)old[j] : 0) * factor[j] + shift[j]);
+    if (maas_value_new_tensor(p->mem, MAAS_FLOAT, 2, w->dims, &matrix, p->err) != MAAS_OK) {
+        maas_value_unref(bias);
+        return p->err->status;
+    }
+    for (int64_t i = 0; i < w->count; i++)
+        MAAS_F32(&matrix->tensor)
+        [i] = (float)((double)MAAS_F32(w)[i] * factor[c->trans_b ? i / w->dims[1] : i % c->width]);
+    MaasStatus status = maas_pass_add_constant(p, bias, &c->bias);
+
+    if (status != MAAS_OK) {
+        maas_value_unref(matrix);
+        return status;
+    }
+    return maas_pass_add_constant(p, matrix, &c->w);
+}
+
+/* A BatchNormalization of columns, which scales and shifts them by constants. */
+static MaasStatus take_norm(MaasPass *p, Chain *c, int k, bool *taken)
+{
+    const MaasNode *node = &p->graph->nodes[k];
+    const float *in[4];
+
+    *taken = false;
+    if (maas_pass_info(p, c->out)->rank != 2 || c->added != MAAS_NO_VALUE || node->in[0] != c->out ||
+        maas_pass_attr(node, "training_mode")->i != 0 || node->n_out != 1)
+        return MAAS_OK;
+    for (int i = 0; i < 4; i++)
+        if (!(in[i] = row_of(p, node->in[1 + i], c->width)))
+            return MAAS_OK;
+    double *factor = maas_alloc_array(p->mem, (size_t)c->width, 2 * sizeof *factor, p->err);
+
+    if (!factor)
+        return p->err->status;
+    double *shift = factor + c->width, epsilon = (double)maas_pass_attr(node, "epsilon")->f;
+
+    for (int64_t j = 0; j < c->width; j++) {
+        factor[j] = (double)in[0][j] / sqrt((double)in[3][j] + epsilon);
+        shift[j] = (double)in[1][j] - (double)in[2][j] * factor[j];
+    }
+    MaasStatus status = scale_columns(p, c, factor, shift);
+
+    maas_free(p->mem, factor);
+    *taken = status == MAAS_OK;
+    if (*taken)
+        extend(c, p, k);
+    return status;
+}
+
 typedef struct Activation {
     const char *op;
     MaasUnary act;
@@ -227,8 +295,10 @@ static MaasStatus follow(MaasPass *p, Chain *c)
         int k = maas_pass_only_reader(p, c->out);
 
         taken = false;
-        if (k >= 0 && maas_pass_is(p, k, "Add"))
+        if (k >= 0 && c->n_nodes < MAX_CHAIN - 1 && maas_pass_is(p, k, "Add"))
             MAAS_TRY(take_add(p, c, k, &taken));
+        else if (k >= 0 && c->n_nodes < MAX_CHAIN - 1 && maas_pass_is(p, k, "BatchNormalization"))
+            MAAS_TRY(take_norm(p, c, k, &taken));
         else if (k >= 0 && take_activation(p, c, k))
             return MAAS_OK;
     }

@@ -104,6 +104,29 @@ static void put_value(Build *b, const char *name, const char *text)
     maas_value_unref(value);
 }
 
+/* An attribute that is a graph of one node: name{Op,in,in>out}. */
+static void put_branch(Build *b, char *word)
+{
+    char *body = strchr(word, '{'), *out = strchr(word, '>'), *save;
+
+    *body++ = *out++ = '\0';
+    out[strcspn(out, "}")] = '\0';
+    build_open(b, 5);
+    build_text(b, 1, word);
+    build_open(b, 6);
+    build_open(b, 1);
+    build_text(b, 4, strtok_r(body, ",", &save));
+    for (char *in = strtok_r(NULL, ",", &save); in; in = strtok_r(NULL, ",", &save))
+        build_text(b, 1, in);
+    build_text(b, 2, out);
+    build_close(b);
+    build_text(b, 2, word);
+    put_input(b, 12, out, NULL, 0);
+    build_close(b);
+    maas_pb_put_int(&b->out, 20, 5);
+    build_close(b);
+}
+
 /* words: the operator, its inputs, ">", its outputs, its attributes. */
 static void put_node(Build *b, char **words, int n)
 {
@@ -114,6 +137,8 @@ static void put_node(Build *b, char **words, int n)
     for (int i = 1; i < n; i++) {
         if (strcmp(words[i], ">") == 0)
             out = true;
+        else if (strchr(words[i], '{'))
+            put_branch(b, words[i]);
         else if (strchr(words[i], '='))
             build_attrs(b, words[i]);
         else

@@ -7,6 +7,7 @@
  *   const w 8,5           float32 of random numbers from -1 to 1; a number behind the shape scales them
  *   value s int64:[0,-1]  a constant as text
  *   Gemm x w b > y transB=1 alpha=0.5    a node of ai.onnx, opset 21; - is an absent input
+ *   If c > y then_branch{MatMul,x,w>t} else_branch{Identity,x>e}    an attribute that is a graph of one node
  *   out y z
  */
 #ifndef MAAS_TEST_FUSING_H

@@ -72,6 +72,33 @@ TEST(fuse_linear_gemm)
     check_fusing("Linear", 0, "in x 20,N\nconst w 20,37\nGemm x w > y transA=1\nout y");
 }
 
+#define NORM "const g 37\nconst o 37\nconst mean 37\nvalue var [%s]\n"
+
+TEST(fuse_linear_norm)
+{
+    char var[512] = "0.5", model[1024];
+
+    for (int i = 1; i < 37; i++)
+        snprintf(var + strlen(var), sizeof var - strlen(var), ",%d.25", i % 3);
+#define CHECK_NORM(count, nodes)                                                                                   \
+    snprintf(model, sizeof model, PRODUCT NORM nodes "\nout y", var);                                              \
+    check_fusing("BatchNormalization", 1 - count, model)
+    CHECK_NORM(1, "Gemm x w b > m\nBatchNormalization m g o mean var > n\nRelu n > y");
+    CHECK_NORM(1,
+               "const v 37,20\nGemm x v > m transB=1 alpha=0.5\nBatchNormalization m g o mean var > y epsilon=0.1");
+    CHECK_NORM(1, "MatMul x w > m\nBatchNormalization m g o mean var > n\nAdd n b > y");
+    CHECK_NORM(0, "Gemm x w b > m\nTanh m > t\nBatchNormalization t g o mean var > y");
+    CHECK_NORM(0, "in z N,37,37\nconst v 37,37\nMatMul z v > m\nBatchNormalization m g o mean var > y");
+}
+
+/* Products that are cut into pieces for several threads, with more than one block of depth and of columns. */
+TEST(fuse_linear_pieces)
+{
+    check_fusing("Linear", 1, "in x N,3,450\nconst w 450,700\nconst b 700\nMatMul x w > m\nAdd m b > y\nout y");
+    check_fusing("Linear", 0, "in x N,450\nin z 450,700\nMatMul x z > y\nout y");
+    check_fusing("Linear", 0, "in x N,9,450\nin z 700,450\nTranspose z > t\nMatMul x t > y\nout y");
+}
+
 TEST(fuse_linear_added)
 {
     check_fusing("Linear", 1, PRODUCT "in r N,37\nMatMul x w > m\nAdd m b > n\nAdd r n > s\nRelu s > y\nout y");
@@ -95,4 +122,18 @@ TEST(fuse_linear_intermediates)
     check_fusing("Linear", 1, PRODUCT "MatMul x w > m\nReduceSum w > s\nAdd m s > y\nout y");
     /* computed when shapes are bound: a product of what is known by then */
     check_fusing("Linear", 1, "in x N,3\nconst w 2,5\nShape x > s\nCast s > f to=1\nMatMul f w > y\nout y");
+}
+
+/* Subgraphs share the constants of the graph around them. */
+TEST(fuse_linear_subgraphs)
+{
+    check_fusing("Linear", 2,
+                 "in x N,20\nconst w 20,20\nvalue zero 0\nReduceSum x > r keepdims=0\nGreater r zero > c\n"
+                 "If c > y then_branch{MatMul,x,w>t} else_branch{Gemm,x,w>e}\nout y");
+    check_fusing("Linear", 3,
+                 "in x N,20\nconst w 20,20\nvalue zero 0\nMatMul x w > m\nReduceSum x > r keepdims=0\n"
+                 "Greater r zero > c\nIf c > y then_branch{MatMul,m,w>t} else_branch{Gemm,x,w>e}\nout y");
+    check_fusing("Linear", 1,
+                 "in x N,20\nconst w 20,20\nvalue zero 0\nReduceSum x > r keepdims=0\nGreater r zero > c\n"
+                 "If c > y then_branch{MatMul,x,w>t} else_branch{Identity,w>e}\nout y");
 }
