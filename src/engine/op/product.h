@@ -10,7 +10,8 @@
 
 /*
  * C (m, n) = alpha * op(A) (m, k) * op(B) (k, n) + beta * C of type MAAS_FLOAT or MAAS_DOUBLE, as in
- * kernel/blas.h, in pieces between which the stop flag is polled.
+ * kernel/blas.h, in pieces between which the stop flag is polled.  By the kernels of kernel/linear.h where they are
+ * known to be faster, on the threads of this run then.
  */
 MaasStatus maas_product(MaasCtx *c, MaasType type, bool ta, bool tb, int64_t m, int64_t n, int64_t k, double alpha,
                         const void *a, int64_t lda, const void *b, int64_t ldb, double beta, void *out,
