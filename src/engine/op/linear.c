@@ -77,7 +77,14 @@ static MaasStatus prepare_linear(MaasCtx *c)
         return c->err->status;
     state->k = k;
     state->n = n;
-    maas_kernel->linear_pack_f32(tb, k, n, w->data, w->dims[1], (float *)(state + 1), 0, n);
+    int64_t columns = MAAS_PANEL * (1 + (1 << 22) / (k + 1) / MAAS_PANEL); /* between two looks at the stop flag */
+
+    for (int64_t j = 0; j < n; j += columns) {
+        if (maas_stop(c))
+            return maas_stopped(c);
+        maas_kernel->linear_pack_f32(tb, k, n, w->data, w->dims[1], (float *)(state + 1), j,
+                                     n - j < columns ? n : j + columns);
+    }
     maas_forget(c, IN_W);
     return MAAS_OK;
 }

@@ -57,6 +57,7 @@ static MaasStatus general_product(MaasCtx *c, MaasType type, bool ta, bool tb, i
 #define LEAST ((double)(1 << 18)) /* below, a piece is not worth giving to another thread */
 
 typedef struct Pieces {
+    MaasCtx *c;
     const MaasLinear *l;
     int64_t rows, columns; /* numbers of pieces */
 } Pieces;
@@ -73,7 +74,7 @@ static void run_pieces(void *arg, int64_t from, int64_t to)
     const MaasLinear *l = p->l;
     const int64_t panels = ceil_div(l->n, MAAS_PANEL);
 
-    for (int64_t i = from; i < to; i++) {
+    for (int64_t i = from; i < to && !maas_stop(p->c); i++) {
         const int64_t row = i % p->rows, column = i / p->rows;
         const int64_t end = panels * (column + 1) / p->columns * MAAS_PANEL;
 
@@ -109,7 +110,7 @@ static void cut(Pieces *p, int threads)
 
 MaasStatus maas_linear(MaasCtx *c, const MaasLinear *l)
 {
-    Pieces p = {.l = l};
+    Pieces p = {.c = c, .l = l};
 
     if (l->m <= 0 || l->n <= 0)
         return MAAS_OK;
@@ -117,7 +118,7 @@ MaasStatus maas_linear(MaasCtx *c, const MaasLinear *l)
     if (p.rows * p.columns > 1)
         return maas_parallel(c, p.rows * p.columns, 1, run_pieces, &p);
     run_pieces(&p, 0, 1);
-    return MAAS_OK;
+    return maas_stop(c) ? maas_stopped(c) : MAAS_OK;
 }
 
 typedef struct Packing {
