@@ -170,7 +170,7 @@ static MaasStatus scale_columns(MaasPass *p, Chain *c, const double *factor, con
     }
     for (int64_t i = 0; i < w->count; i++)
         MAAS_F32(&matrix->tensor)
-        [i] = (float)((double)MAAS_F32(w)[i] * factor[c->trans_b ? i / w->dims[1] : i % c->width]);
+    [i] = (float)((double)MAAS_F32(w)[i] * factor[c->trans_b ? i / w->dims[1] : i % c->width]);
     MaasStatus status = maas_pass_add_constant(p, bias, &c->bias);
 
     if (status != MAAS_OK) {

@@ -171,19 +171,24 @@ bool maas_pass_is_held(const MaasPass *p, int edge)
     return p->readers[edge].held > 0;
 }
 
-const MaasTensor *maas_pass_constant(const MaasPass *p, int edge)
+/* The edge itself, or the one of an enclosing graph that it stands for. */
+static const MaasEdge *home_of(const MaasPass *p, int edge)
 {
     const MaasGraph *graph = p->graph;
 
-    if (edge == MAAS_NO_VALUE)
-        return NULL;
-    while (graph && graph->edges[edge].role == MAAS_ROLE_CAPTURED) {
+    while (graph->edges[edge].role == MAAS_ROLE_CAPTURED && graph->parent) {
         edge = graph->edges[edge].outer;
         graph = graph->parent;
     }
-    if (!graph || graph->edges[edge].role != MAAS_ROLE_CONSTANT)
+    return &graph->edges[edge];
+}
+
+const MaasTensor *maas_pass_constant(const MaasPass *p, int edge)
+{
+    if (edge == MAAS_NO_VALUE)
         return NULL;
-    const MaasValue *value = graph->edges[edge].constant;
+    const MaasEdge *home = home_of(p, edge);
+    const MaasValue *value = home->role == MAAS_ROLE_CONSTANT ? home->constant : NULL;
 
     return value && value->kind == MAAS_KIND_TENSOR ? &value->tensor : NULL;
 }
@@ -200,7 +205,7 @@ bool maas_pass_scalar(const MaasPass *p, int edge, double *value)
 
 const MaasInfo *maas_pass_info(const MaasPass *p, int edge)
 {
-    return &p->graph->edges[edge].info;
+    return &home_of(p, edge)->info;
 }
 
 bool maas_pass_same_shape(const MaasPass *p, int a, int b)
