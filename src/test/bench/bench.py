@@ -169,8 +169,9 @@ def main():
                 ta, tb = statistics.median(a), statistics.median(b)
                 flops = lib.bench_flops(ours.handle) * batch * (feed["ids"].shape[1] if "ids" in feed else 1)
                 share = "" if name.startswith("trees") else f"{100 * flops / ta / limit:.0f} %"
-                print(f"{name:16} {batch:7} {unit(ta):>9} {spread(a):5.1f} {unit(tb):>12} {spread(b):5.1f} {tb / ta:6.2f} {share:>9}"
-                      + (f"   WRONG by {error:.1e}" if error > 1e-4 else ""), flush=True)
+                line = (f"{name:16} {batch:7} {unit(ta):>9} {spread(a):5.1f} {unit(tb):>12} {spread(b):5.1f} {tb / ta:6.2f} {share:>9}"
+                        + (f"   WRONG by {error:.1e}" if error > 1e-4 else ""))
+                print(line.rstrip(), flush=True)
                 ratios.append(tb / ta)
         if ratios:
             print(f"geometric mean of the ratios {math.exp(statistics.mean(map(math.log, ratios))):.2f}, "
