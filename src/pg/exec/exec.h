@@ -2,7 +2,8 @@
  * exec.h - plain calls of maas_predict, maas_score and maas_classify in a query, computed in batches.
  *
  * hook.c sees each finished plan; rewrite.c puts nodes into it that compute calls ahead; whitelist.c decides which
- * calls may be; scan.c and fill.c are the node and explain.c what EXPLAIN shows of it.
+ * calls may be, and jit.c whether the rest is worth compiling; scan.c and fill.c are the node and explain.c what
+ * EXPLAIN shows of it.
  */
 #ifndef MAAS_PG_EXEC_EXEC_H
 #define MAAS_PG_EXEC_EXEC_H
@@ -52,6 +53,21 @@ bool ReadAheadIsSafe(const PlannedStmt *statement, Plan *plan);
 
 /* Puts nodes into a finished plan; the statement is changed in place. */
 void RewritePlan(PlannedStmt *statement);
+
+/* ---- jit.c ---- */
+
+/* The plans below a node. */
+List *ChildrenOf(const Plan *plan);
+
+/* What evaluating calls adds to the cost of a node that has not yet been changed: for this many rows, or in
+ * conditions, for more than come out. */
+Cost CostOfCalls(const Plan *plan, List *calls, bool filtered, double rows);
+
+/* What of the calls' cost below a node the cost of the node holds. */
+Cost CostAbove(const Plan *plan, Cost calls);
+
+/* Leaves a statement to be compiled only where it costs enough without the calls that were taken over. */
+void DecideJit(PlannedStmt *statement, Cost calls);
 
 /* ---- scan.c ---- */
 

@@ -34,6 +34,7 @@
 typedef struct Rewrite {
     PlannedStmt *statement;
     int next_node_id;
+    Cost calls; /* what those that nodes of ours compute add to the cost of the plan that is visited, see jit.c */
 } Rewrite;
 
 /* ---- expressions ---- */
@@ -232,6 +233,7 @@ static Plan *Lift(Rewrite *rewrite, Plan *plan)
 {
     List *targets = plan->targetlist, *conditions = plan->qual;
     List *rest = list_copy(plan->qual), *bases = NIL, *kept = NIL;
+    List *calls = NIL;
     Plan *top;
 
     if (!HasCall((Node *)targets) && !HasCall((Node *)conditions))
@@ -256,6 +258,9 @@ static Plan *Lift(Rewrite *rewrite, Plan *plan)
         return plan;
     }
     top = Stack(rewrite, plan, ReplaceIn(targets, bases, OUTER_VAR, 1), ReplaceIn(rest, bases, OUTER_VAR, 1));
+    for (Plan *node = top; node != plan; node = node->lefttree)
+        calls = list_concat(calls, ((CustomScan *)node)->custom_exprs);
+    rewrite->calls += CostOfCalls(plan, calls, rest != NIL, plan->plan_rows);
     /* Their values are read in the nodes above as well. */
     top->initPlan = plan->initPlan;
     plan->initPlan = NIL;
@@ -343,6 +348,7 @@ static void PutBelowAggregates(Rewrite *rewrite, Agg *agg)
         ArgumentCallsWalker((Node *)agg->plan.qual, &calls);
         if (calls == NIL || !ReadAheadIsSafe(rewrite->statement, child))
             return;
+        rewrite->calls += CostOfCalls(&agg->plan, calls, false, child->plan_rows);
         agg->plan.targetlist = ReplaceCalls(agg->plan.targetlist, calls, OUTER_VAR, n + 1);
         agg->plan.qual = ReplaceCalls(agg->plan.qual, calls, OUTER_VAR, n + 1);
         agg->plan.lefttree = AddColumns(rewrite, child, calls, AggregateColumns(agg));
@@ -395,6 +401,7 @@ static void PutBelowHashJoin(Rewrite *rewrite, HashJoin *join)
 
         if (!ReadAheadIsSafe(rewrite->statement, child))
             break;
+        rewrite->calls += CostOfCalls(&join->join.plan, calls, false, child->plan_rows);
         join->hashkeys = ReplaceCalls(join->hashkeys, calls, OUTER_VAR, n + 1);
         ReplaceInJoin(join, calls, OUTER_VAR, n + 1);
         OuterColumnsWalker((Node *)join->hashkeys, &used);
@@ -411,6 +418,7 @@ static void PutBelowHashJoin(Rewrite *rewrite, HashJoin *join)
 
         if (!ReadAheadIsSafe(rewrite->statement, child))
             break;
+        rewrite->calls += CostOfCalls(&join->join.plan, calls, false, child->plan_rows);
         hash->hashkeys = ReplaceCalls(hash->hashkeys, calls, OUTER_VAR, n + 1);
         ReplaceInJoin(join, (List *)InnerMutator((Node *)calls, NULL), INNER_VAR, n + 1);
         hash->plan.lefttree = AddColumns(rewrite, child, calls, bms_add_range(NULL, 1, n));
@@ -454,13 +462,8 @@ static void TellLimit(Limit *limit)
     }
 }
 
-/* Rewrites a plan and what is below it.  marked: a merge join above returns to rows of it, which nodes of ours
- * cannot. */
-static Plan *Visit(Rewrite *rewrite, Plan *plan, bool marked)
+static Plan *VisitNode(Rewrite *rewrite, Plan *plan, bool marked)
 {
-    if (!plan)
-        return NULL;
-    check_stack_depth();
     switch (nodeTag(plan)) {
     case T_Append:
         VisitList(rewrite, ((Append *)plan)->appendplans, marked);
@@ -530,32 +533,35 @@ static Plan *Visit(Rewrite *rewrite, Plan *plan, bool marked)
     }
 }
 
+/* Rewrites a plan and what is below it.  marked: a merge join above returns to rows of it, which nodes of ours
+ * cannot. */
+static Plan *Visit(Rewrite *rewrite, Plan *plan, bool marked)
+{
+    Cost others = rewrite->calls;
+    Plan *top;
+
+    if (!plan)
+        return NULL;
+    check_stack_depth();
+    rewrite->calls = 0;
+    top = VisitNode(rewrite, plan, marked);
+    rewrite->calls = others + CostAbove(plan, rewrite->calls);
+    return top;
+}
+
 /* ---- a statement ---- */
 
 /* The largest number of a node, so that ours can go on from there. */
-static int LargestNodeId(Plan *plan)
+static int LargestNodeId(const Plan *plan)
 {
     int largest;
-    List *more = NIL;
     ListCell *cell;
 
     if (!plan)
         return -1;
     check_stack_depth();
-    if (IsA(plan, Append))
-        more = ((Append *)plan)->appendplans;
-    else if (IsA(plan, MergeAppend))
-        more = ((MergeAppend *)plan)->mergeplans;
-    else if (IsA(plan, BitmapAnd))
-        more = ((BitmapAnd *)plan)->bitmapplans;
-    else if (IsA(plan, BitmapOr))
-        more = ((BitmapOr *)plan)->bitmapplans;
-    else if (IsA(plan, CustomScan))
-        more = ((CustomScan *)plan)->custom_plans;
-    else if (IsA(plan, SubqueryScan))
-        more = list_make1(((SubqueryScan *)plan)->subplan);
-    largest = Max(plan->plan_node_id, Max(LargestNodeId(plan->lefttree), LargestNodeId(plan->righttree)));
-    foreach (cell, more)
+    largest = plan->plan_node_id;
+    foreach (cell, ChildrenOf(plan))
         largest = Max(largest, LargestNodeId((Plan *)lfirst(cell)));
     return largest;
 }
@@ -575,4 +581,5 @@ void RewritePlan(PlannedStmt *statement)
     foreach (cell, statement->subplans)
         lfirst(cell) = Visit(&rewrite, (Plan *)lfirst(cell), false);
     statement->planTree = Visit(&rewrite, top, false);
+    DecideJit(statement, rewrite.calls);
 }

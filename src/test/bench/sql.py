@@ -71,7 +71,6 @@ class Bench:
             cur.copy_expert("COPY t FROM STDIN (FORMAT binary)", io.BytesIO(copy_bytes(np.arange(rows), self.x)))
             cur.execute("VACUUM (ANALYZE, FREEZE) t")
             cur.execute("SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0")
-            cur.execute("SET jit = off")  # compiling takes each process 0.1 s here, with and without a model
         self.plpython = self.make_plpython()
 
     def make_plpython(self):
