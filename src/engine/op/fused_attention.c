@@ -48,7 +48,6 @@ static MaasStatus infer_fused_attention(MaasInferCtx *c)
     sizes_of(rank, c->in[IN_K]->dims, c->attr[FA_K].i, k);
     sizes_of(rank, c->in[IN_V]->dims, c->attr[FA_V].i, v);
     MAAS_TRY(maas_infer_equal(c, "the sizes that are multiplied", q[3], k[3]));
-    MAAS_TRY(maas_infer_equal(c, "the sizes that are multiplied", k[2], v[2]));
     memcpy(full, (int64_t[]){q[0], q[1], q[2], k[2]}, sizeof full);
     MAAS_TRY(maas_infer_broadcast_dims(c, &full_rank, full, 4, (int64_t[]){k[0], k[1], 1, 1}));
     if (maas_present(c, IN_MASK)) {
@@ -63,18 +62,16 @@ static MaasStatus infer_fused_attention(MaasInferCtx *c)
             spread[rank == 3 && mask->rank == 3 && i == 0 ? 0 : at] = mask->dims[i];
         }
         MAAS_TRY(maas_infer_broadcast_dims(c, &full_rank, full, 4, spread));
-        if ((q[2] >= 0 && full[2] >= 0 && full[2] != q[2]) || (k[2] >= 0 && full[3] >= 0 && full[3] != k[2]))
-            return maas_infer_fail(c, MAAS_ERR_UNSUPPORTED,
-                                   "a mask that repeats the scores of one query or one key is not supported here");
     }
+    MAAS_TRY(maas_infer_equal(c, "the sizes that are multiplied", full[3], v[2]));
     MAAS_TRY(maas_infer_broadcast_dims(c, &full_rank, full, 4, (int64_t[]){v[0], v[1], 1, 1}));
     const int *place = places[c->attr[FA_Y].i];
 
     if (rank == 3)
-        return maas_infer_out(c, 0, MAAS_FLOAT, 3, (int64_t[]){full[0], q[2], v[3]});
+        return maas_infer_out(c, 0, MAAS_FLOAT, 3, (int64_t[]){full[0], full[2], v[3]});
     dims[place[0]] = full[0];
     dims[place[1]] = full[1];
-    dims[place[2]] = q[2];
+    dims[place[2]] = full[2];
     dims[place[3]] = v[3];
     return maas_infer_out(c, 0, MAAS_FLOAT, 4, dims);
 }
@@ -111,7 +108,8 @@ typedef struct Job {
     Heads q, k, v, y;
     const float *mask;
     int64_t mask_step[4];
-    int64_t heads, block, blocks; /* heads of the result; queries of a block, blocks of a head */
+    int64_t heads, queries, keys; /* of the result: a mask repeats the scores of one query or of one key */
+    int64_t block, blocks;        /* queries of a block, blocks of a head */
     float scale;
 } Job;
 
@@ -134,6 +132,22 @@ static float *at(const Heads *h, int64_t batch, int64_t head, int64_t row)
     return h->data + batch * h->batch + head * h->head + row * (h->turned ? 1 : h->row);
 }
 
+/* The scores (rows, n) of queries from `first` on and keys from `key` on. */
+static void score(const Job *job, int64_t b, int64_t h, int64_t first, int64_t key, int64_t rows, int64_t n,
+                  float *tile)
+{
+    int64_t m = job->q.size[2] == 1 ? 1 : rows, columns = job->k.size[2] == 1 ? 1 : n;
+    const float *q = at(&job->q, b, h, m < rows ? 0 : first), *k = at(&job->k, b, h, columns < n ? 0 : key);
+
+    maas_gemm_f32(false, !job->k.turned, m, columns, job->q.size[3], job->scale, q, job->q.row, k, job->k.row, 0,
+                  tile, n);
+    for (int64_t r = 0; r < m && columns < n; r++)
+        for (int64_t i = 1; i < n; i++)
+            tile[r * n + i] = tile[r * n];
+    for (int64_t r = m; r < rows; r++)
+        memcpy(tile + r * n, tile, (size_t)n * sizeof *tile);
+}
+
 /* Blocks [from, to) of all examples and heads. */
 static void attend(void *arg, int64_t from, int64_t to)
 {
@@ -143,8 +157,8 @@ static void attend(void *arg, int64_t from, int64_t to)
 
     for (int64_t i = from; i < to; i++) {
         int64_t b = i / job->blocks / job->heads, h = i / job->blocks % job->heads;
-        int64_t first = i % job->blocks * job->block, keys = job->k.size[2], width = job->v.size[3];
-        int64_t rows = job->q.size[2] - first < job->block ? job->q.size[2] - first : job->block;
+        int64_t first = i % job->blocks * job->block, keys = job->keys, width = job->v.size[3];
+        int64_t rows = job->queries - first < job->block ? job->queries - first : job->block;
         float *y = at(&job->y, b, h, first);
 
         for (int64_t key = 0; key < keys; key += KEYS) {
@@ -153,8 +167,7 @@ static void attend(void *arg, int64_t from, int64_t to)
                                                 first * job->mask_step[2] + key * job->mask_step[3]
                                           : NULL;
 
-            maas_gemm_f32(false, !job->k.turned, rows, n, job->q.size[3], job->scale, at(&job->q, b, h, first),
-                          job->q.row, at(&job->k, b, h, key), job->k.row, 0, tile, n);
+            score(job, b, h, first, key, rows, n, tile);
             maas_kernel->attention_block(rows, n, tile, mask, job->mask_step[2], job->mask_step[3], top, sum,
                                          shrink, key == 0);
             if (key > 0)
@@ -179,7 +192,7 @@ static MaasStatus compute_fused_attention(MaasCtx *c)
                .v = heads_of(maas_in(c, IN_V), c->attr[FA_V].i),
                .y = heads_of(y, c->attr[FA_Y].i),
                .scale = c->attr[FA_SCALE].f};
-    int64_t n = job.k.size[2] < KEYS ? job.k.size[2] : KEYS, step = 1;
+    int64_t n, step = 1;
 
     if (y->count == 0)
         return MAAS_OK;
@@ -195,8 +208,11 @@ static MaasStatus compute_fused_attention(MaasCtx *c)
         }
     }
     job.heads = job.y.size[1];
+    job.queries = job.y.size[2];
+    job.keys = job.v.size[2];
+    n = job.keys < KEYS ? job.keys : KEYS;
     job.block = n > 0 && TILE / n < ROWS ? TILE / n : ROWS;
-    job.blocks = (job.q.size[2] + job.block - 1) / job.block;
+    job.blocks = (job.queries + job.block - 1) / job.block;
     return maas_parallel(c, job.y.size[0] * job.heads * job.blocks, 1, attend, &job);
 }
 

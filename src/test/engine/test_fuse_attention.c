@@ -99,6 +99,25 @@ TEST(fuse_attention_masks)
                  "out y\n");
 }
 
+/* A mask that repeats the scores of one query, of one key, or of both. */
+TEST(fuse_attention_mask_repeats)
+{
+    static const char *const models[] = {
+        "in q N,3,1,4\nin k N,3,4,S\nin v N,3,S,5\nin mask N,1,T,S\n",
+        "in q N,3,1,4\nin k N,3,4,300\nin v N,3,300,5\nin mask 200,300\n",
+        "in q N,3,T,4\nin k N,3,4,1\nin v N,3,S,5\nin mask S\n",
+        "in q N,3,200,4\nin k N,3,4,1\nin v N,3,300,5\nin mask N,1,200,300\n",
+        "in q N,1,4\nin k N,4,1\nin v N,S,5\nin mask T,S\n",
+    };
+    char text[500];
+
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        snprintf(text, sizeof text, "%sMatMul q k > s\nAdd s mask > m\nSoftmax m > p\nMatMul p v > y\nout y\n",
+                 models[i]);
+        check_fusing("FusedAttention", 1, text);
+    }
+}
+
 /* More keys and queries than a block holds; -Infinity in the mask. */
 TEST(fuse_attention_blocks)
 {
