@@ -18,7 +18,7 @@ SELECT count(DISTINCT sha256) FROM maas.versions WHERE name = 'iris';
 SELECT version, deployed, metrics ? 'accuracy' AS metrics FROM maas.versions WHERE name = 'iris' ORDER BY version;
 -- Each run is a row.
 SELECT model, version, status, query, target, options, seed, jsonb_array_length(epochs) AS epochs, epochs -> 0 ? 'loss' AS loss,
-    seconds > 0 AS seconds, error FROM maas.training_runs WHERE model = 'iris' ORDER BY id;
+    seconds > 0 AS seconds, seconds_reading > 0 AND seconds_learning > 0 AND seconds_reading + seconds_learning < seconds AS parts, error FROM maas.training_runs WHERE model = 'iris' ORDER BY id;
 SELECT count(*) AS running FROM maas.training_progress;
 
 -- Numbers, truth values, categories, times, gaps; what is learned is a number.

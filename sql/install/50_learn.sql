@@ -25,6 +25,8 @@ CREATE TABLE maas.training_run (
     seed bigint,
     epochs jsonb NOT NULL DEFAULT '[]',
     seconds double precision,
+    seconds_reading double precision,
+    seconds_learning double precision,
     status text NOT NULL DEFAULT 'done'
         CHECK (status OPERATOR(pg_catalog.=) ANY (ARRAY['running', 'done', 'failed']::pg_catalog.text[])),
     error text,
@@ -34,6 +36,8 @@ CREATE TABLE maas.training_run (
 );
 COMMENT ON TABLE maas.training_run IS 'trainings; the view maas.training_runs shows those of your roles';
 COMMENT ON COLUMN maas.training_run.epochs IS 'for each epoch its loss, the loss and accuracy on the rows kept apart, and the seconds it took';
+COMMENT ON COLUMN maas.training_run.seconds_reading IS 'seconds of all until rows were batches: the query, what is learned of its columns, preparing, shuffling';
+COMMENT ON COLUMN maas.training_run.seconds_learning IS 'seconds of all that went into steps; the rest is the network and the rows kept apart';
 ALTER TABLE maas.training_run ENABLE ROW LEVEL SECURITY;
 GRANT SELECT ON maas.training_run TO PUBLIC;
 CREATE POLICY see ON maas.training_run FOR SELECT USING (pg_catalog.pg_has_role(owner, 'USAGE'));
@@ -44,13 +48,14 @@ SELECT pg_catalog.pg_extension_config_dump('maas.training_run_id_seq', '');
 CREATE FUNCTION maas.list_training_runs() RETURNS TABLE (
         id bigint, model text, version integer, owner regrole, status text, error text, query text, target text,
         architecture jsonb, options jsonb, seed bigint, epochs jsonb, seconds double precision,
+        seconds_reading double precision, seconds_learning double precision,
         begun_at timestamp with time zone, ended_at timestamp with time zone)
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
         SELECT r.id, r.model, r.version, r.owner,
             CASE WHEN r.status OPERATOR(pg_catalog.=) 'running'
                 AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_get_activity(r.pid)) THEN 'killed' ELSE r.status END, r.error, r.query, r.target, r.architecture, r.options, r.seed,
-            r.epochs, r.seconds, r.begun_at, r.ended_at
+            r.epochs, r.seconds, r.seconds_reading, r.seconds_learning, r.begun_at, r.ended_at
         FROM maas.training_run r;
     END;
 COMMENT ON FUNCTION maas.list_training_runs() IS 'what the view maas.training_runs shows';

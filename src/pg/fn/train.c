@@ -96,6 +96,9 @@ static char *ResultJson(const Training *t, int64 run, int32 version)
                      (int64)t->settings.train.seed, t->epochs_done, t->steps_done);
     AddNumber(&json, "loss", t->loss);
     AddNumber(&json, "validation_loss", t->validation_loss);
+    AddNumber(&json, "seconds", t->seconds);
+    AddNumber(&json, "seconds_reading", t->reading);
+    AddNumber(&json, "seconds_learning", t->learning);
     if (t->metrics)
         appendStringInfo(&json, ",\"metrics\":%s", t->metrics);
     appendStringInfoChar(&json, '}');

@@ -23,10 +23,10 @@ static CatalogQuery begin_run = {
     {TEXTOID, REGROLEOID, TEXTOID, TEXTOID, JSONBOID, INT4OID}};
 
 static CatalogQuery end_run = {"UPDATE maas.training_run r SET version = $2, architecture = $3, seed = $4, epochs "
-                               "= $5, seconds = $6, status = 'done',"
+                               "= $5, seconds = $6, seconds_reading = $7, seconds_learning = $8, status = 'done',"
                                " ended_at = pg_catalog.clock_timestamp() WHERE r.id OPERATOR(pg_catalog.=) $1",
-                               6,
-                               {INT8OID, INT4OID, JSONBOID, INT8OID, JSONBOID, FLOAT8OID}};
+                               8,
+                               {INT8OID, INT4OID, JSONBOID, INT8OID, JSONBOID, FLOAT8OID, FLOAT8OID, FLOAT8OID}};
 
 static CatalogQuery fail_run = {
     "UPDATE maas.training_run r SET status = 'failed', error = $2, ended_at = pg_catalog.clock_timestamp()"
@@ -62,10 +62,15 @@ int64 RecordBegin(const char *model, const char *query, const char *target, cons
 
 static void RecordEnd(const Training *t, int64 run, int32 version)
 {
-    char nulls[] = "      ";
-    Datum values[] = {
-        Int64GetDatum(run),      Int32GetDatum(version),    (Datum)0, Int64GetDatum(t->settings.train.seed),
-        JsonbOf(t->epochs.data), Float8GetDatum(t->seconds)};
+    char nulls[] = "        ";
+    Datum values[] = {Int64GetDatum(run),
+                      Int32GetDatum(version),
+                      (Datum)0,
+                      Int64GetDatum(t->settings.train.seed),
+                      JsonbOf(t->epochs.data),
+                      Float8GetDatum(t->seconds),
+                      Float8GetDatum(t->reading),
+                      Float8GetDatum(t->learning)};
 
     nulls[2] = t->architecture_json ? ' ' : 'n';
     if (t->architecture_json)

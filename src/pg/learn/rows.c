@@ -14,7 +14,9 @@
 
 #include "rows.h"
 
-#define FETCH_ROWS 256
+#define FETCH_BYTES ((Size)96 * 1024) /* what is fetched at once stays in the processor's second cache */
+#define FETCH_MOST 256
+#define FETCH_FIRST 16 /* while nothing is known of the rows' size */
 
 static void CheckReads(SPIPlanPtr plan, const char *function)
 {
@@ -53,6 +55,16 @@ void RowsOpen(Rows *rows, const char *query, const char *function, MemoryContext
     MemoryContextSwitchTo(caller);
 }
 
+/* How many rows like those of the table are fetched at once. */
+static uint64 FetchOf(const Rows *rows)
+{
+    Size bytes = 1;
+
+    for (uint64 i = 0; i < rows->n; i++)
+        bytes += rows->table->vals[i]->t_len;
+    return Min(Max(FETCH_BYTES * rows->n / bytes, 1), FETCH_MOST);
+}
+
 /* Runs the cursor while nothing can be written. */
 static void Fetch(Rows *rows)
 {
@@ -61,7 +73,7 @@ static void Fetch(Rows *rows)
     XactReadOnly = true;
     PG_TRY();
     {
-        SPI_cursor_fetch(rows->portal, true, FETCH_ROWS);
+        SPI_cursor_fetch(rows->portal, true, rows->fetch ? (long)rows->fetch : FETCH_FIRST);
     }
     PG_FINALLY();
     {
@@ -85,6 +97,8 @@ HeapTuple RowsNext(Rows *rows)
     rows->table = SPI_tuptable;
     rows->n = SPI_processed;
     rows->at = 0;
+    if (rows->n > 0)
+        rows->fetch = FetchOf(rows);
     return rows->n > 0 ? rows->table->vals[rows->at++] : NULL;
 }
 

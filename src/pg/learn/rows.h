@@ -11,6 +11,7 @@ typedef struct Rows {
     Portal portal; /* NULL: not begun */
     SPITupleTable *table;
     uint64 n, at; /* of the table */
+    uint64 fetch; /* rows of the next one; 0: not known yet */
     TupleDesc desc;
 } Rows;
 

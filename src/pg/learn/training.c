@@ -218,6 +218,7 @@ static void LearnWindow(Training *t, int64 epoch)
         MaasStepResult result;
         MaasStatus status;
         MaasError err = {0};
+        instr_time begun;
         Batch batch;
 
         t->epoch_steps++;
@@ -225,16 +226,20 @@ static void LearnWindow(Training *t, int64 epoch)
             t->skip--;
             continue;
         }
+        INSTR_TIME_SET_CURRENT(begun);
         BatchMake(t->window, at, n, &t->mem, &batch);
         if (maas_augments(&t->settings.augment))
             BatchAugment(&batch, &t->settings.augment, (uint64)t->settings.train.seed,
                          AUGMENT_STREAM + (uint64)t->steps_done, &t->mem);
+        t->reading += Seconds(begun);
+        INSTR_TIME_SET_CURRENT(begun);
         do {
             BorderRunOptions(&run, &options, &t->mem);
             status = maas_trainer_step(t->trainer, &options, (const MaasValue *const *)batch.inputs, batch.target,
                                        batch.weights, &result, &err);
         } while (BorderAgain(&run, status));
         BatchFree(&batch);
+        t->learning += Seconds(begun);
         if (status != MAAS_OK)
             StepFailed(t, &err, epoch);
         t->epoch_loss += result.loss * result.weight;
@@ -377,6 +382,19 @@ static bool EndEpoch(Training *t, int64 epoch, double seconds)
     return stop;
 }
 
+/* Fills the window and puts its rows into a new order; fill: it does not hold all of them already. */
+static void ReadWindow(Training *t, int64 epoch, int64 part, bool fill, bool resident)
+{
+    instr_time begun;
+
+    INSTR_TIME_SET_CURRENT(begun);
+    if (fill)
+        LoaderFill(t->loader, t->window, epoch == t->first_epoch ? t->apart : NULL, resident);
+    if (t->settings.shuffle)
+        WindowShuffle(t->window, (uint64)t->settings.train.seed, (uint64)(epoch << 20 | part) + 1);
+    t->reading += Seconds(begun);
+}
+
 static void RunEpochs(Training *t)
 {
     bool resident = t->window->capacity >= t->table->n_train, stop = false;
@@ -394,17 +412,13 @@ static void RunEpochs(Training *t)
         if (!first && !resident)
             LoaderRewind(t->loader);
         for (int64 part = 0; part == 0 || (!resident && !t->loader->ended); part++) {
-            if (first || !resident)
-                LoaderFill(t->loader, t->window, first ? t->apart : NULL, resident);
-            if (t->settings.shuffle)
-                WindowShuffle(t->window, (uint64)t->settings.train.seed, (uint64)(epoch << 20 | part) + 1);
+            ReadWindow(t, epoch, part, first || !resident, resident);
             LearnWindow(t, epoch);
         }
         t->loss = t->epoch_weight > 0 ? t->epoch_loss / t->epoch_weight : NAN;
         stop = EndEpoch(t, epoch, Seconds(begun));
     }
     appendStringInfoChar(&t->epochs, ']');
-    t->seconds = Seconds(t->begun);
     maas_trainer_finish(t->trainer);
 }
 
@@ -449,12 +463,15 @@ static void BeginNew(Training *t)
     bool classes, whole, raw;
     size_t n_network;
     void *network;
+    instr_time begun;
 
     LookAtArchitecture(t->architecture, &classes, &whole, &raw);
     t->table = TableOpen(t->query, t->target, &t->settings, t->function, false);
     MemoryContextSwitchTo(t->context);
+    INSTR_TIME_SET_CURRENT(begun);
     TableSurvey(t->table, classes, whole, raw);
     t->loader = LoaderNew(t->table);
+    t->reading = Seconds(begun);
     network = MakeNetwork(t, &n_network);
     MakeTrainer(t, network, n_network);
     maas_free(&t->mem, network);
@@ -522,13 +539,16 @@ static void BeginTuned(Training *t)
 {
     MemoryContext context = AllocSetContextCreate(t->context, "maas model bytes", ALLOCSET_DEFAULT_SIZES);
     Tuned tuned = {0};
+    instr_time begun;
     void *bytes;
 
     LookAtModel(t, &tuned);
     t->table = TableOpen(t->query, t->target, &t->settings, t->function, true);
     MemoryContextSwitchTo(t->context);
+    INSTR_TIME_SET_CURRENT(begun);
     TableSurveyTarget(t->table, tuned.n_outputs, tuned.n_labels, tuned.labels);
     t->loader = LoaderBind(t->table, t->tune);
+    t->reading = Seconds(begun);
     bytes = StoreRead(&tuned.ref, context);
     MakeTrainer(t, bytes, (size_t)tuned.ref.size);
     MemoryContextDelete(context);
@@ -537,8 +557,10 @@ static void BeginTuned(Training *t)
 void TrainingRun(Training *t)
 {
     Checkpoint checkpoint;
+    instr_time begun;
     bool resumed;
 
+    INSTR_TIME_SET_CURRENT(begun);
     t->context = CurrentMemoryContext;
     t->loss = t->validation_loss = NAN;
     BorderMem(&t->mem, t->context);
@@ -563,4 +585,5 @@ void TrainingRun(Training *t)
     MemoryContextSwitchTo(t->context);
     if (t->settings.checkpoint > 0 || resumed)
         CheckpointRemove(t->checkpoint_path);
+    t->seconds = Seconds(begun);
 }

@@ -23,7 +23,8 @@ typedef struct Training {
     Table *table;
     char *architecture_json; /* UTF-8; NULL: tuned */
     int64 epochs_done, steps_done, n_dropped, n_duplicates;
-    double seconds;
+    double seconds;               /* in all */
+    double reading, learning;     /* of them: rows until they are batches, with the survey; steps */
     double loss, validation_loss; /* of the last epoch; validation NaN: none */
     StringInfoData epochs;        /* a JSON list of the epochs */
     char *metrics;                /* JSON of the validation's, or NULL */

@@ -6,14 +6,17 @@
 #include "postgres.h"
 #include "compat.h"
 
+#include <sys/mman.h>
+
 #include "access/htup_details.h"
 #include "utils/memutils.h"
 
 #include "run/bind.h"
 #include "window.h"
 
-#define CHUNK_BYTES ((Size)4 * 1024 * 1024)
+#define CHUNK_BYTES ((Size)128 * 1024) /* what its rows become on the way stays in the processor's second cache */
 #define CHUNK_ROWS 1024
+#define LARGE_PAGE ((Size)2 * 1024 * 1024)
 
 /* ---- raw values ---- */
 
@@ -403,6 +406,19 @@ Size WindowRowBytes(const Loader *loader)
                                                               : sizeof(float) * loader->table->target_info.n);
 }
 
+/* Room for rows, in large pages where the system has them: touching small ones first takes longer than filling
+ * them. */
+static char *NewRows(MemoryContext context, Size bytes)
+{
+    char *rows = MemoryContextAllocHuge(context, Max(bytes, 1));
+
+#ifdef MADV_HUGEPAGE
+    if (bytes >= 2 * LARGE_PAGE)
+        (void)madvise((void *)TYPEALIGN(LARGE_PAGE, rows), bytes - LARGE_PAGE, MADV_HUGEPAGE);
+#endif
+    return rows;
+}
+
 Window *WindowNew(const Loader *loader, int64 rows, Size bytes)
 {
     Window *window = palloc0(sizeof(*window));
@@ -418,7 +434,7 @@ Window *WindowNew(const Loader *loader, int64 rows, Size bytes)
     window->data = palloc(sizeof(char *) * Max(window->n_ports, 1));
     for (int p = 0; p < window->n_ports; p++) {
         window->row_bytes[p] = PortBytes(&loader->ports[p]);
-        window->data[p] = MemoryContextAllocHuge(context, Max(window->row_bytes[p] * window->capacity, 1));
+        window->data[p] = NewRows(context, window->row_bytes[p] * window->capacity);
     }
     window->width = loader->table->target_info.n;
     if (window->task == MAAS_TASK_CLASSIFY)
