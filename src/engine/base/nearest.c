@@ -22,11 +22,17 @@ static int min3(int a, int b, int c)
     return m < c ? m : c;
 }
 
-static int edit_distance(const char *a, const char *b)
+static int cut(MaasStr text)
+{
+    return text.length < NAME_MAX_LENGTH ? (int)text.length : NAME_MAX_LENGTH;
+}
+
+static int edit_distance(MaasStr x, MaasStr y)
 {
     int rows[3][NAME_MAX_LENGTH + 1];
     int *before = rows[0], *last = rows[1], *row = rows[2];
-    int n = (int)strnlen(a, NAME_MAX_LENGTH), m = (int)strnlen(b, NAME_MAX_LENGTH);
+    const char *a = x.data, *b = y.data;
+    int n = cut(x), m = cut(y);
 
     for (int j = 0; j <= m; j++)
         last[j] = before[j] = j;
@@ -49,23 +55,32 @@ static int edit_distance(const char *a, const char *b)
     return last[m];
 }
 
+MaasNearest maas_nearest_begin(MaasStr name)
+{
+    size_t length = name.length;
+
+    return (MaasNearest){.name = name, .bound = length <= 3 ? 1 : length <= 6 ? 2 : cut(name) / 3};
+}
+
+void maas_nearest_consider(MaasNearest *nearest, MaasStr candidate)
+{
+    int distance = edit_distance(nearest->name, candidate);
+
+    if (distance <= nearest->bound && (nearest->found.length == 0 || distance < nearest->bound)) {
+        nearest->found = candidate;
+        nearest->bound = distance;
+    }
+}
+
 const char *maas_nearest_name(const char *name, const void *names, size_t n, size_t stride)
 {
-    const char *best = NULL;
-    size_t length = strlen(name);
-    int bound = length <= 3 ? 1 : length <= 6 ? 2 : (int)(length / 3);
+    MaasNearest nearest = maas_nearest_begin((MaasStr){name, strlen(name)});
 
     for (size_t i = 0; i < n; i++) {
         const char *candidate = *(const char *const *)((const char *)names + i * stride);
-        int distance;
 
-        if (!candidate)
-            continue;
-        distance = edit_distance(name, candidate);
-        if (distance <= bound && (!best || distance < bound)) {
-            best = candidate;
-            bound = distance;
-        }
+        if (candidate)
+            maas_nearest_consider(&nearest, (MaasStr){candidate, strlen(candidate)});
     }
-    return best;
+    return nearest.found.data;
 }

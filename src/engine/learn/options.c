@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../base/json.h"
+#include "../base/nearest.h"
 #include "../base/number.h"
 #include "learn.h"
 
@@ -121,57 +122,10 @@ MaasStr maas_option_choice(const MaasOption *option, int value)
 
 /* ---- names that are nearly right ---- */
 
-enum { NAME_ROOM = 64 };
-
-/* Letters to add, leave out, change or swap (optimal string alignment); a large number for long names. */
-static int distance(MaasStr a, MaasStr b)
+static void hint_nearest(const MaasNearest *nearest, MaasError *err)
 {
-    int rows[3][NAME_ROOM + 1], *before = rows[0], *last = rows[1], *row = rows[2];
-
-    if (a.length > NAME_ROOM || b.length > NAME_ROOM)
-        return NAME_ROOM;
-    for (size_t j = 0; j <= b.length; j++)
-        last[j] = before[j] = (int)j;
-    for (size_t i = 1; i <= a.length; i++) {
-        row[0] = (int)i;
-        for (size_t j = 1; j <= b.length; j++) {
-            int best = last[j - 1] + (a.data[i - 1] != b.data[j - 1]);
-
-            if (last[j] + 1 < best)
-                best = last[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            if (i > 1 && j > 1 && a.data[i - 1] == b.data[j - 2] && a.data[i - 2] == b.data[j - 1] &&
-                before[j - 2] + 1 < best)
-                best = before[j - 2] + 1;
-            row[j] = best;
-        }
-        int *spare = before;
-
-        before = last;
-        last = row;
-        row = spare;
-    }
-    return last[b.length];
-}
-
-typedef struct Nearest {
-    MaasStr name;
-    int distance;
-} Nearest;
-
-static void consider(Nearest *nearest, MaasStr given, MaasStr name)
-{
-    int d = distance(given, name);
-
-    if (d < nearest->distance)
-        *nearest = (Nearest){name, d};
-}
-
-static void hint_nearest(const Nearest *nearest, MaasStr given, MaasError *err)
-{
-    if (nearest->name.length > 0 && (size_t)nearest->distance <= 2 + given.length / 3)
-        maas_error_hint(err, "Perhaps you mean \"%.*s\".", (int)nearest->name.length, nearest->name.data);
+    if (nearest->found.length > 0)
+        maas_error_hint(err, "Did you mean \"%.*s\"?", (int)nearest->found.length, nearest->found.data);
 }
 
 /* For "%.*s" of what a user wrote. */
@@ -182,25 +136,26 @@ static int shown(MaasStr text)
 
 static MaasStatus unknown_option(MaasStr given, const MaasOptionTable *tables, int n_tables, MaasError *err)
 {
-    Nearest nearest = {{"", 0}, NAME_ROOM};
+    MaasNearest nearest = maas_nearest_begin(given);
 
     for (int t = 0; t < n_tables; t++)
         for (int i = 0; i < tables[t].n; i++)
-            consider(&nearest, given, (MaasStr){tables[t].options[i].name, strlen(tables[t].options[i].name)});
+            maas_nearest_consider(&nearest,
+                                  (MaasStr){tables[t].options[i].name, strlen(tables[t].options[i].name)});
     maas_fail(err, MAAS_ERR_NAME, "there is no option \"%.*s\"", shown(given), given.data);
-    hint_nearest(&nearest, given, err);
+    hint_nearest(&nearest, err);
     return err->status;
 }
 
 static MaasStatus unknown_choice(const MaasOption *option, MaasStr given, MaasError *err)
 {
-    Nearest nearest = {{"", 0}, NAME_ROOM};
+    MaasNearest nearest = maas_nearest_begin(given);
 
     for (int i = 0; maas_option_choice(option, i).length > 0; i++)
-        consider(&nearest, given, maas_option_choice(option, i));
+        maas_nearest_consider(&nearest, maas_option_choice(option, i));
     maas_fail(err, MAAS_ERR_VALUE, "option \"%s\" is \"%.*s\", it must be one of %s", option->name, shown(given),
               given.data, option->choices);
-    hint_nearest(&nearest, given, err);
+    hint_nearest(&nearest, err);
     return err->status;
 }
 

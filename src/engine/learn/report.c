@@ -10,10 +10,17 @@
 #include "../base/text.h"
 #include "metrics.h"
 
+typedef double OfClass(const MaasClassSums *c);
+typedef double OfColumn(const MaasMetrics *m, const MaasValueSums *s);
+
+/* How a number is made of the sums, one of three ways; the samples' weight is not 0. */
 typedef struct Metric {
     const char *name;
-    double (*value)(const MaasMetrics *m); /* the samples' weight is not 0 */
-    bool curve;                            /* needs maas_metrics_curves */
+    double (*value)(const MaasMetrics *m);
+    double (*mean)(const MaasMetrics *m, OfClass *of); /* over the classes: macro or weighted */
+    OfClass *of_class;
+    OfColumn *of_column; /* mean over the numbers of a sample */
+    bool curve;          /* needs maas_metrics_curves */
 } Metric;
 
 /* ---- classes ---- */
@@ -39,7 +46,7 @@ static double f1_of(const MaasClassSums *c)
 }
 
 /* Mean over the classes that occur in truth or prediction. */
-static double macro(const MaasMetrics *m, double (*of)(const MaasClassSums *))
+static double macro(const MaasMetrics *m, OfClass *of)
 {
     double sum = 0, n = 0;
 
@@ -55,7 +62,7 @@ static double macro(const MaasMetrics *m, double (*of)(const MaasClassSums *))
 }
 
 /* Mean weighted by how often a class occurs. */
-static double weighted(const MaasMetrics *m, double (*of)(const MaasClassSums *))
+static double weighted(const MaasMetrics *m, OfClass *of)
 {
     double sum = 0;
 
@@ -93,36 +100,6 @@ static double calibration_error(const MaasMetrics *m)
     return sum / m->weight;
 }
 
-static double precision(const MaasMetrics *m)
-{
-    return macro(m, precision_of);
-}
-
-static double recall(const MaasMetrics *m)
-{
-    return macro(m, recall_of);
-}
-
-static double f1(const MaasMetrics *m)
-{
-    return macro(m, f1_of);
-}
-
-static double precision_weighted(const MaasMetrics *m)
-{
-    return weighted(m, precision_of);
-}
-
-static double recall_weighted(const MaasMetrics *m)
-{
-    return weighted(m, recall_of);
-}
-
-static double f1_weighted(const MaasMetrics *m)
-{
-    return weighted(m, f1_of);
-}
-
 /* Mean of the columns that could be computed. */
 static double mean_area(const MaasMetrics *m, const double *areas)
 {
@@ -146,34 +123,25 @@ static double pr_auc(const MaasMetrics *m)
     return mean_area(m, m->precision_recall);
 }
 
-static const Metric class_metrics[] = {{"accuracy", accuracy, false},
-                                       {"top_k_accuracy", top_k, false},
-                                       {"precision", precision, false},
-                                       {"recall", recall, false},
-                                       {"f1", f1, false},
-                                       {"precision_micro", accuracy, false}, /* equal where each has one class */
-                                       {"recall_micro", accuracy, false},
-                                       {"f1_micro", accuracy, false},
-                                       {"precision_weighted", precision_weighted, false},
-                                       {"recall_weighted", recall_weighted, false},
-                                       {"f1_weighted", f1_weighted, false},
-                                       {"log_loss", log_loss, false},
-                                       {"brier", brier, false},
-                                       {"calibration_error", calibration_error, false},
-                                       {"roc_auc", roc_auc, true},
-                                       {"pr_auc", pr_auc, true},
-                                       {NULL, NULL, false}};
+static const Metric class_metrics[] = {{"accuracy", .value = accuracy},
+                                       {"top_k_accuracy", .value = top_k},
+                                       {"precision", .mean = macro, .of_class = precision_of},
+                                       {"recall", .mean = macro, .of_class = recall_of},
+                                       {"f1", .mean = macro, .of_class = f1_of},
+                                       {"precision_micro", .value = accuracy}, /* equal where each has one class */
+                                       {"recall_micro", .value = accuracy},
+                                       {"f1_micro", .value = accuracy},
+                                       {"precision_weighted", .mean = weighted, .of_class = precision_of},
+                                       {"recall_weighted", .mean = weighted, .of_class = recall_of},
+                                       {"f1_weighted", .mean = weighted, .of_class = f1_of},
+                                       {"log_loss", .value = log_loss},
+                                       {"brier", .value = brier},
+                                       {"calibration_error", .value = calibration_error},
+                                       {"roc_auc", .value = roc_auc, .curve = true},
+                                       {"pr_auc", .value = pr_auc, .curve = true},
+                                       {NULL}};
 
 /* ---- values ---- */
-
-static double mean_of(const MaasMetrics *m, double (*of)(const MaasMetrics *, const MaasValueSums *))
-{
-    double sum = 0;
-
-    for (int64_t j = 0; j < m->options.width; j++)
-        sum += of(m, &m->values[j]);
-    return sum / (double)m->options.width;
-}
 
 static double mse_of(const MaasMetrics *m, const MaasValueSums *s)
 {
@@ -207,41 +175,24 @@ static double r2_of(const MaasMetrics *m, const MaasValueSums *s)
     return m->n < 2 ? NAN : s->squares > 0 ? 0 : 1;
 }
 
-static double mse(const MaasMetrics *m)
-{
-    return mean_of(m, mse_of);
-}
-
-static double rmse(const MaasMetrics *m)
-{
-    return mean_of(m, rmse_of);
-}
-
-static double mae(const MaasMetrics *m)
-{
-    return mean_of(m, mae_of);
-}
-
-static double mape(const MaasMetrics *m)
-{
-    return mean_of(m, mape_of);
-}
-
-static double pinball(const MaasMetrics *m)
-{
-    return mean_of(m, pinball_of);
-}
-
-static double r2(const MaasMetrics *m)
-{
-    return mean_of(m, r2_of);
-}
-
-static const Metric value_metrics[] = {{"mse", mse, false}, {"rmse", rmse, false}, {"mae", mae, false},
-                                       {"r2", r2, false},   {"mape", mape, false}, {"pinball", pinball, false},
-                                       {NULL, NULL, false}};
+static const Metric value_metrics[] = {{"mse", .of_column = mse_of},
+                                       {"rmse", .of_column = rmse_of},
+                                       {"mae", .of_column = mae_of},
+                                       {"r2", .of_column = r2_of},
+                                       {"mape", .of_column = mape_of},
+                                       {"pinball", .of_column = pinball_of},
+                                       {NULL}};
 
 /* ---- by name and as JSON ---- */
+
+static double mean_column(const MaasMetrics *m, OfColumn *of)
+{
+    double sum = 0;
+
+    for (int64_t j = 0; j < m->options.width; j++)
+        sum += of(m, &m->values[j]);
+    return sum / (double)m->options.width;
+}
 
 static MaasStatus compute(MaasMetrics *m, const Metric *metric, double *value, MaasError *err)
 {
@@ -250,7 +201,10 @@ static MaasStatus compute(MaasMetrics *m, const Metric *metric, double *value, M
         return MAAS_OK;
     if (metric->curve)
         MAAS_TRY(maas_metrics_curves(m, err));
-    *value = metric->value(m);
+    if (metric->of_class)
+        *value = metric->mean(m, metric->of_class);
+    else
+        *value = metric->of_column ? mean_column(m, metric->of_column) : metric->value(m);
     return MAAS_OK;
 }
 
