@@ -343,9 +343,6 @@ MaasStatus maas_split_run(MaasModel *model, const MaasRunOptions *options, MaasV
 
     if (n == 0)
         return MAAS_OK;
-    if (threads < 1 || n < threads ||
-        (options->piece_rows == 0 && model->info.flops * (double)n < THREAD_FLOPS * threads))
-        threads = 1;
     s = maas_zalloc(options->mem, sizeof *s, err);
     if (!s)
         return err->status;
@@ -359,6 +356,9 @@ MaasStatus maas_split_run(MaasModel *model, const MaasRunOptions *options, MaasV
     s->n = n;
     status = maas_model_plans(model, s->stop, inputs, n_wanted, edges, 1, &whole, err);
     if (status == MAAS_OK && maas_plan_output(whole, 0)) {
+        if (threads < 1 || n < threads ||
+            (options->piece_rows == 0 && maas_plan_flops(whole) < THREAD_FLOPS * threads))
+            threads = 1;
         choose_pieces(s, bytes_of_row(s, whole), threads, options->piece_rows);
         if (s->n_pieces > 1)
             status = run_split(s, whole, edges, done, err);

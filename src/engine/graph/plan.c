@@ -59,6 +59,7 @@ struct MaasPlan {
     MaasValue **preset;
     const MaasInfo **outputs; /* of the wanted edges; NULL when a step is not fixed */
     bool *direct;             /* of the wanted edges: a node can write it where the caller wants it */
+    double flops;             /* of all steps, with these shapes */
     size_t run_bytes;         /* what a run took at most, see maas_plan_run_bytes */
 };
 
@@ -648,6 +649,7 @@ static MaasStatus build(MaasPlan *plan, MaasInferScope *scope, MaasRun *run, Maa
         nodes[k] = node_needed(plan, &graph->nodes[k], needed);
     scope->nodes = nodes;
     MAAS_TRY(bind_shapes(plan, scope, run, &frame, err));
+    plan->flops = scope->flops;
     memset(needed, 0, (size_t)graph->n_edges);
     mark_needed(plan, needed);
     MAAS_TRY(make_steps(plan, frame, needed, err));
@@ -716,6 +718,11 @@ void maas_plan_free(MaasPlan *plan)
 size_t maas_plan_workspace(const MaasPlan *plan)
 {
     return plan->workspace_bytes;
+}
+
+double maas_plan_flops(const MaasPlan *plan)
+{
+    return plan->flops;
 }
 
 /* ---- running ---- */

@@ -57,4 +57,7 @@ void maas_plan_set_run_bytes(MaasPlan *plan, size_t bytes);
 /* Bytes of the workspace; for tests and EXPLAIN. */
 size_t maas_plan_workspace(const MaasPlan *plan);
 
+/* Operations of a run, with the plan's shapes; what only data shows is left out. */
+double maas_plan_flops(const MaasPlan *plan);
+
 #endif

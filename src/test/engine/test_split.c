@@ -55,6 +55,26 @@ TEST(slab_blocks)
     CHECK(host.alloc(host.ctx, BYTES - 128) != NULL); /* all spans have joined */
 }
 
+/* The input x of that type, of n free dimensions. */
+static void build_input(Build *b, MaasType type, int n)
+{
+    static const char *const names[] = {"N", "S", "T"};
+
+    build_open(b, INPUT);
+    build_text(b, 1, "x");
+    build_open(b, 2);
+    build_open(b, 1);
+    maas_pb_put_int(&b->out, 1, type);
+    build_open(b, 2);
+    for (int i = 0; i < n; i++) {
+        build_open(b, 1);
+        build_text(b, 2, names[i]);
+        build_close(b);
+    }
+    for (int i = 0; i < 4; i++)
+        build_close(b);
+}
+
 /* y = table[x], ReLU: an index out of range fails in its row. */
 static void build_lookup(Build *b)
 {
@@ -63,16 +83,7 @@ static void build_lookup(Build *b)
     build_start(b, 8, 18);
     build_open(b, GRAPH);
     build_text(b, 2, "lookup");
-    build_open(b, INPUT);
-    build_text(b, 1, "x");
-    build_open(b, 2);
-    build_open(b, 1);
-    maas_pb_put_int(&b->out, 1, MAAS_INT64);
-    build_open(b, 2);
-    build_open(b, 1);
-    build_text(b, 2, "N");
-    for (int i = 0; i < 5; i++)
-        build_close(b);
+    build_input(b, MAAS_INT64, 1);
     build_tensor(b, INITIALIZER, "table", MAAS_FLOAT, 2, (int64_t[]){4, 2}, table, sizeof table);
     build_node(b, NODE, "Gather", "", "table x", "picked", false);
     build_node(b, NODE, "Relu", "", "picked", "y", false);
@@ -180,4 +191,70 @@ TEST(split_memory)
     for (call.threads = 1; call.threads <= 2; call.threads++)
         CHECK_EACH_FAILURE(load_and_run, &call);
     build_free(&call.b);
+}
+
+/* y = x W, with examples of any length. */
+static void build_product(Build *b)
+{
+    static float w[64 * 64];
+
+    for (int i = 0; i < 64; i++)
+        w[i * 65] = 1;
+    build_start(b, 8, 18);
+    build_open(b, GRAPH);
+    build_text(b, 2, "product");
+    build_input(b, MAAS_FLOAT, 3);
+    build_tensor(b, INITIALIZER, "w", MAAS_FLOAT, 2, (int64_t[]){64, 64}, w, sizeof w);
+    build_node(b, NODE, "MatMul", "", "x w", "y", false);
+    build_open(b, OUTPUT);
+    build_text(b, 1, "y");
+    while (b->n_marks > 0)
+        build_close(b);
+}
+
+/* Runs two examples of that length on two threads; x times the identity is x.  Plans: how many that took. */
+static MaasStatus run_length(MaasModel *model, MaasMem *mem, int64_t length, int *plans, MaasError *err)
+{
+    MaasRunOptions options = {.mem = mem, .threads = 2};
+    MaasResults *results = NULL;
+    MaasValue *x;
+
+    *plans = model->n_plans;
+    MAAS_TRY(maas_value_new_tensor(mem, MAAS_FLOAT, 3, (int64_t[]){2, length, 64}, &x, err));
+    for (int64_t i = 0; i < x->tensor.count; i++)
+        MAAS_F32(&x->tensor)[i] = (float)(i % 101);
+    MaasStatus status =
+        maas_model_run(model, &options, (const MaasValue *const[]){x}, 1, (int[]){0}, &results, err);
+
+    if (status == MAAS_OK)
+        CHECK(memcmp(maas_results_get(results, 0)->tensor.data, x->tensor.data,
+                     (size_t)x->tensor.count * sizeof(float)) == 0);
+    maas_results_free(results);
+    maas_value_unref(x);
+    *plans = model->n_plans - *plans;
+    return status;
+}
+
+/* What a row costs depends on the dimensions that are free besides: long rows are worth a thread each. */
+TEST(split_by_cost)
+{
+    Build b;
+    TestHost host;
+    MaasMem mem;
+    MaasModel *model;
+    MaasError err = {0};
+    int plans;
+
+    build_product(&b);
+    test_host_init(&host, &mem);
+    MaasRunOptions options = {.mem = &mem, .threads = 1};
+
+    NEED(maas_model_load(b.out.data, b.out.size, &options, &model, &err) == MAAS_OK);
+    CHECK_OK(run_length(model, &mem, 16, &plans, &err));
+    CHECK_INT(plans, 1); /* of the whole */
+    CHECK_OK(run_length(model, &mem, 256, &plans, &err));
+    CHECK_INT(plans, 3); /* and one for each thread */
+    maas_model_free(model);
+    CHECK_NO_LEAK(&host, &mem);
+    build_free(&b);
 }
