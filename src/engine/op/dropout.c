@@ -14,15 +14,18 @@
 
 enum { DROPOUT_SEED, DROPOUT_MASK_AS_DATA };
 
-/* Below opset 12 the ratio is an attribute and nothing is dropped; below 10 the mask has the type of the data. */
+/* Below opset 12 the ratio is an attribute and nothing is dropped, unless training turns it on; below 10 the mask
+ * has the type of the data. */
 static MaasStatus adapt_dropout(MaasGraph *graph, MaasNode *node, int version, MaasError *err)
 {
     if (version >= 12)
         return MAAS_OK;
-    maas_adapt_drop_attr(node, "ratio");
+    MAAS_TRY(maas_adapt_attr_to_input(graph, node, "ratio", 1, err));
     maas_adapt_drop_attr(node, "is_test");
     maas_adapt_drop_attr(node, "consumed_inputs");
-    return version < 10 ? maas_adapt_set_int(graph, node, "mask_as_data", 1, err) : MAAS_OK;
+    if (version < 10 && maas_adapt_has_output(node, 1))
+        return maas_adapt_set_int(graph, node, "mask_as_data", 1, err);
+    return MAAS_OK;
 }
 
 static double number(const MaasTensor *t)
@@ -81,6 +84,13 @@ static double twister_uniform(Twister *t)
     uint32_t high = twister_next(t) >> 5, low = twister_next(t) >> 6;
 
     return (high * 67108864.0 + low) / 9007199254740992.0;
+}
+
+static bool get_mask(const MaasTensor *mask, int64_t i)
+{
+    return mask->type == MAAS_BOOL     ? MAAS_U8(mask)[i] != 0
+           : mask->type == MAAS_DOUBLE ? MAAS_F64(mask)[i] != 0
+                                       : MAAS_F32(mask)[i] != 0;
 }
 
 static void put_mask(MaasTensor *mask, int64_t i, bool kept)
@@ -155,28 +165,24 @@ static MaasStatus compute_dropout(MaasCtx *c)
 /* dx = dy * mask / (1 - ratio) when training, else dy: DropoutGrad sees which. */
 static void grad_dropout(MaasGrad *g)
 {
-    int dx = MAAS_GRAD(g, "DropoutGrad", maas_grad_dy(g, 0), maas_grad_out(g, 1), maas_grad_in(g, 1),
-                       maas_grad_in(g, 2));
-
-    if (maas_grad_attrs(g)[DROPOUT_MASK_AS_DATA].i)
-        maas_grad_refuse(g, "a mask of the data's type");
-    maas_grad_give(g, 0, dx);
+    maas_grad_give(g, 0,
+                   MAAS_GRAD(g, "DropoutGrad", maas_grad_dy(g, 0), maas_grad_out(g, 1), maas_grad_in(g, 1),
+                             maas_grad_in(g, 2)));
 }
 
 static MaasStatus compute_dropout_grad(MaasCtx *c)
 {
-    const MaasTensor *dy = maas_in(c, 0), *ratio = maas_in(c, 2), *training = maas_in(c, 3);
-    const uint8_t *mask = MAAS_U8(maas_in(c, 1));
+    const MaasTensor *dy = maas_in(c, 0), *mask = maas_in(c, 1), *ratio = maas_in(c, 2), *training = maas_in(c, 3);
     MaasTensor *dx = maas_out(c, 0);
     double share = !training || !MAAS_U8(training)[0] ? 0 : ratio ? number(ratio) : 0.5, scale = 1 / (1 - share);
     const float single = (float)scale;
 
     if (dx->type == MAAS_DOUBLE)
         for (int64_t i = 0; i < dx->count; i++)
-            MAAS_F64(dx)[i] = mask[i] ? MAAS_F64(dy)[i] * scale : 0;
+            MAAS_F64(dx)[i] = get_mask(mask, i) ? MAAS_F64(dy)[i] * scale : 0;
     else
         for (int64_t i = 0; i < dx->count; i++)
-            MAAS_F32(dx)[i] = mask[i] ? MAAS_F32(dy)[i] * single : 0;
+            MAAS_F32(dx)[i] = get_mask(mask, i) ? MAAS_F32(dy)[i] * single : 0;
     return MAAS_OK;
 }
 
@@ -187,7 +193,7 @@ const MaasOp maas_op_dropout_grad = {
     .since = 1,
     .flags = MAAS_OP_HALF_VIA_F32 | MAAS_OP_INPLACE,
     .in = {{"dY", MAAS_T_FLOATS, 'T', 0},
-           {"mask", MAAS_T_BOOL, 0, 0},
+           {"mask", MAAS_T_BOOL | MAAS_T_FLOATS, 0, 0},
            {"ratio", MAAS_T_FLOATS, 0, MAAS_OPTIONAL},
            {"training_mode", MAAS_T_BOOL, 0, MAAS_OPTIONAL}},
     .out = {{"dX", MAAS_T_FLOATS, 'T', 0}},

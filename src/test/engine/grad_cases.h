@@ -195,6 +195,7 @@ CASE("Dropout", "3,4", "", 1)
 CASE("Dropout", "3,4 c/. b.[1]", "seed=3", 1)
 CASE("Dropout", "3,4 - b.[1]", "seed=3", 1)
 CASE("Dropout", "9,4 c/. b.[1]", "", 1)
+CASE("Dropout", "3,4 c/. b.[1]", "seed=3 mask_as_data=1", 1)
 
 /* recurrent */
 CASE("RNN", "3,2,2 1,3,2 1,3,3 1,6", "", 2)
