@@ -44,3 +44,13 @@ $(BENCH_DIR)/venv/torch: src/test/bench/requirements-train.txt
 .PHONY: bench-train
 bench-train: $(BENCH_DIR)/libmaas_train.so $(if $(filter $(BENCH_DIR)/%,$(BENCH_PYTHON)),$(BENCH_DIR)/venv/torch)
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BENCH_PYTHON) src/test/bench/train.py $< $(BENCH)
+
+# make bench-credit   accuracy of maas_train on a table with categories and gaps, beside scikit-learn; BENCH="--repeats 5"
+$(BENCH_DIR)/venv/sklearn: src/test/bench/requirements-credit.txt
+	python3 -m venv $(BENCH_DIR)/venv
+	$(BENCH_DIR)/venv/bin/pip install -q -r $<
+	@touch $@
+
+.PHONY: bench-credit
+bench-credit: stage $(if $(filter $(BENCH_DIR)/%,$(BENCH_PYTHON)),$(BENCH_DIR)/venv/sklearn)
+	tools/server start && tools/load-data && eval "$$(tools/server env)" && $(BENCH_PYTHON) src/test/bench/credit.py $(BENCH)
