@@ -143,7 +143,7 @@ static TupleTableSlot *NextOfChild(BatchScan *scan, bool due)
 }
 
 /* The input of a call for the child's row. */
-static Datum Input(BatchScan *scan, Site *site, TupleTableSlot *slot, bool *isnull)
+static inline Datum Input(BatchScan *scan, Site *site, TupleTableSlot *slot, bool *isnull)
 {
     if (site->column) {
         *isnull = slot->tts_isnull[site->column - 1];
@@ -187,10 +187,10 @@ bool FillOne(BatchScan *scan, TupleTableSlot *out)
     if (scan->most_column > 0)
         slot_getsomeattrs(slot, scan->most_column);
     for (int c = 0; c < scan->n_columns; c++) {
-        AttrNumber from = scan->columns[c].from;
+        const Column *column = &scan->columns[c];
 
-        out->tts_isnull[c] = from == 0 || slot->tts_isnull[from - 1];
-        out->tts_values[c] = from == 0 ? (Datum)0 : slot->tts_values[from - 1];
+        out->tts_isnull[column->to - 1] = slot->tts_isnull[column->from - 1];
+        out->tts_values[column->to - 1] = slot->tts_values[column->from - 1];
     }
     old = MemoryContextSwitchTo(econtext->ecxt_per_tuple_memory);
     for (int i = 0; i < scan->n_sites; i++) {
@@ -202,8 +202,8 @@ bool FillOne(BatchScan *scan, TupleTableSlot *out)
             value = CallAlone(scan, site, argument, &isnull);
         else
             isnull = true;
-        out->tts_values[scan->n_columns + i] = value;
-        out->tts_isnull[scan->n_columns + i] = isnull;
+        out->tts_values[scan->n_child + i] = value;
+        out->tts_isnull[scan->n_child + i] = isnull;
     }
     MemoryContextSwitchTo(old);
     ExecStoreVirtualTuple(out);
@@ -232,7 +232,7 @@ static bool InputSafely(BatchScan *scan, Site *site, TupleTableSlot *slot, Cell 
         if (!BatchMayWait())
             PG_RE_THROW();
         cell->state = CELL_ERROR;
-        cell->error = CopyErrorData();
+        cell->u.error = CopyErrorData();
         FlushErrorState();
         MemoryContextSwitchTo(old);
     }
@@ -266,12 +266,12 @@ static bool TakeCell(BatchScan *scan, Site *site, TupleTableSlot *slot, int k, C
         site->alone = !BatchReady(site->batch);
         site->asked = true;
     }
-    if (!site->alone && BatchAdd(site->batch, argument, &cell->place)) {
+    if (!site->alone && BatchAdd(site->batch, argument, &cell->u.place)) {
         cell->state = CELL_BATCH;
         return true;
     }
     cell->state = CELL_ALONE;
-    cell->argument = StoreDatum(scan, argument, site->length, site->by_value);
+    cell->u.argument = StoreDatum(scan, argument, site->length, site->by_value);
     return true;
 }
 
@@ -283,7 +283,7 @@ static void TakeColumns(BatchScan *scan, TupleTableSlot *slot, int k)
     for (int c = 0; c < scan->n_columns; c++) {
         const Column *column = &scan->columns[c];
 
-        nulls[c] = column->from == 0 || slot->tts_isnull[column->from - 1];
+        nulls[c] = slot->tts_isnull[column->from - 1];
         values[c] = nulls[c]
                         ? (Datum)0
                         : StoreDatum(scan, slot->tts_values[column->from - 1], column->length, column->by_value);
@@ -326,7 +326,7 @@ bool Fill(BatchScan *scan, int wanted, bool due)
 
         if (!slot)
             break;
-        ResetExprContext(econtext);
+        EmptyTupleMemory(econtext);
         econtext->ecxt_outertuple = slot;
         if (scan->most_column > 0)
             slot_getsomeattrs(slot, scan->most_column);
@@ -374,10 +374,14 @@ bool Fill(BatchScan *scan, int wanted, bool due)
 void Emit(BatchScan *scan, TupleTableSlot *out)
 {
     int k = scan->next++;
+    const Datum *values = scan->values + (Size)k * scan->n_columns;
+    const bool *nulls = scan->nulls + (Size)k * scan->n_columns;
     MemoryContext old;
 
-    memcpy(out->tts_values, scan->values + (Size)k * scan->n_columns, sizeof(Datum) * scan->n_columns);
-    memcpy(out->tts_isnull, scan->nulls + (Size)k * scan->n_columns, sizeof(bool) * scan->n_columns);
+    for (int c = 0; c < scan->n_columns; c++) {
+        out->tts_values[scan->columns[c].to - 1] = values[c];
+        out->tts_isnull[scan->columns[c].to - 1] = nulls[c];
+    }
     old = MemoryContextSwitchTo(scan->css.ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
     for (int i = 0; i < scan->n_sites; i++) {
         Cell *cell = &scan->cells[(Size)k * scan->n_sites + i];
@@ -389,17 +393,17 @@ void Emit(BatchScan *scan, TupleTableSlot *out)
             isnull = true;
             break;
         case CELL_BATCH:
-            value = BatchAnswer(scan->sites[i].batch, scan->sites[i].reader, cell->place);
+            value = BatchAnswer(scan->sites[i].batch, scan->sites[i].reader, cell->u.place);
             break;
         case CELL_ALONE:
-            value = CallAlone(scan, &scan->sites[i], cell->argument, &isnull);
+            value = CallAlone(scan, &scan->sites[i], cell->u.argument, &isnull);
             break;
         case CELL_ERROR:
-            ReThrowError(cell->error);
+            ReThrowError(cell->u.error);
             break;
         }
-        out->tts_values[scan->n_columns + i] = value;
-        out->tts_isnull[scan->n_columns + i] = isnull;
+        out->tts_values[scan->n_child + i] = value;
+        out->tts_isnull[scan->n_child + i] = isnull;
     }
     MemoryContextSwitchTo(old);
     ExecStoreVirtualTuple(out);

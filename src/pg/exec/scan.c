@@ -157,15 +157,20 @@ static void BeginBatchScan(CustomScanState *node, EState *estate, int eflags)
     int i = 0;
 
     outerPlanState(node) = ExecInitNode(outerPlan(plan), estate, eflags & ~EXEC_FLAG_MARK);
-    scan->n_columns = list_length(columns);
-    scan->columns = palloc0(sizeof(Column) * Max(scan->n_columns, 1));
+    scan->n_child = list_length(columns);
+    scan->columns = palloc0(sizeof(Column) * Max(scan->n_child, 1));
+    memset(node->ss.ss_ScanTupleSlot->tts_isnull, true, scan->n_child);
     foreach (cell, columns) {
-        Column *column = &scan->columns[i];
+        Column *column = &scan->columns[scan->n_columns];
         TargetEntry *target = list_nth_node(TargetEntry, plan->custom_scan_tlist, i);
 
-        column->from = lfirst_int(cell);
-        get_typlenbyval(exprType((Node *)target->expr), &column->length, &column->by_value);
-        scan->most_column = Max(scan->most_column, column->from);
+        if (lfirst_int(cell) > 0) {
+            column->from = lfirst_int(cell);
+            column->to = i + 1;
+            get_typlenbyval(exprType((Node *)target->expr), &column->length, &column->by_value);
+            scan->most_column = Max(scan->most_column, column->from);
+            scan->n_columns++;
+        }
         i++;
     }
     scan->n_sites = list_length(plan->custom_exprs) - (limited ? 2 : 0);
@@ -331,7 +336,7 @@ static bool NextIsSafe(BatchScan *scan)
     for (int i = 0; i < scan->n_sites; i++) {
         const Site *site = &scan->sites[i];
 
-        if (cells[i].state == CELL_BATCH ? !BatchHasAnswer(site->batch, site->reader, cells[i].place)
+        if (cells[i].state == CELL_BATCH ? !BatchHasAnswer(site->batch, site->reader, cells[i].u.place)
                                          : cells[i].state != CELL_NULL)
             return false;
     }
@@ -417,13 +422,13 @@ static TupleTableSlot *ExecBatchScan(CustomScanState *node)
 
     for (;;) {
         CHECK_FOR_INTERRUPTS();
-        ResetExprContext(econtext);
+        EmptyTupleMemory(econtext);
         if (scan->early && !NextIsSafe(scan))
             scan->stopped = true;
         if (scan->stopped || !Next(scan)) /* this or the last time round */
             return projection ? ExecClearTuple(projection->pi_state.resultslot) : NULL;
         econtext->ecxt_scantuple = node->ss.ss_ScanTupleSlot;
-        if (Passes(scan)) {
+        if (!node->ss.ps.qual || Passes(scan)) {
             scan->delivered++;
             return projection ? ExecProject(projection) : node->ss.ss_ScanTupleSlot;
         }

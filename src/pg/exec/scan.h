@@ -36,13 +36,16 @@ typedef enum CellState { CELL_NULL, CELL_BATCH, CELL_ALONE, CELL_ERROR } CellSta
 /* A call for a row of the filling. */
 typedef struct Cell {
     CellState state;
-    BatchPlace place; /* CELL_BATCH */
-    Datum argument;   /* CELL_ALONE */
-    ErrorData *error; /* CELL_ERROR: from evaluating the argument */
+    union {
+        BatchPlace place; /* CELL_BATCH */
+        Datum argument;   /* CELL_ALONE */
+        ErrorData *error; /* CELL_ERROR: from evaluating the argument */
+    } u;
 } Cell;
 
+/* A column of the child that is read above. */
 typedef struct Column {
-    AttrNumber from; /* of the child; 0: nobody reads it */
+    AttrNumber from, to; /* of the child, of the scan tuple */
     int16 length;
     bool by_value;
 } Column;
@@ -50,6 +53,7 @@ typedef struct Column {
 typedef struct BatchScan {
     CustomScanState css;
     int n_columns, n_sites;
+    int n_child; /* columns of the scan tuple before the calls; those that nobody reads are NULL */
     Column *columns;
     AttrNumber most_column; /* of the child that is read */
     Site *sites;
@@ -84,6 +88,15 @@ typedef struct BatchScan {
 
     ScanState *source; /* the scan of a table whose rows these are, for WHERE CURRENT OF */
 } BatchScan;
+
+/* ResetExprContext, without a call for rows that have taken nothing. */
+static inline void EmptyTupleMemory(ExprContext *econtext)
+{
+    MemoryContext memory = econtext->ecxt_per_tuple_memory;
+
+    if (!memory->isReset || memory->firstchild)
+        MemoryContextReset(memory);
+}
 
 /* ---- fill.c ---- */
 

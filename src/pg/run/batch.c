@@ -137,6 +137,7 @@ static void Learn(Batch *batch, const ModelRef *ref, const MaasModelInfo *info)
 
     batch->known = false;
     batch->n_groups = 0;
+    batch->last = NULL;
     batch->held = 0;
     MemoryContextReset(batch->context);
     for (int r = 0; r < batch->n_readers; r++)
@@ -302,23 +303,14 @@ bool BatchHasAnswer(const Batch *batch, int reader, BatchPlace place)
     return group->answered[reader * group->room + place.index] && StatementStill(&batch->at);
 }
 
-Datum BatchAnswer(Batch *batch, int reader, BatchPlace place)
+/* The answer that a run of the one example gives. */
+static pg_noinline Datum AnswerAlone(Batch *batch, BatchGroup *group, int reader, int index)
 {
-    BatchGroup *group = &batch->groups[place.group];
-    int at = reader * group->room + place.index;
     MemoryContext old;
     Datum answer = (Datum)0;
     Call call;
 
-    if (!StatementStill(&batch->at)) {
-        /* Another pass of the executor, or another role: the right is asked for again. */
-        if (!BatchSameVersion(BatchFind(batch), &batch->ref))
-            memset(group->answered, false, (Size)group->room * batch->n_readers);
-        StatementNow(batch->flinfo, &batch->at);
-    }
-    if (group->answered[at])
-        return group->answers[at];
-    if (!WrapExamples(batch, group, &call, place.index, 1))
+    if (!WrapExamples(batch, group, &call, index, 1))
         elog(ERROR, "model \"%s\" became another while the query ran", call.ref->name);
     call.single = group->single;
     old = MemoryContextSwitchTo(batch->values);
@@ -339,4 +331,18 @@ Datum BatchAnswer(Batch *batch, int reader, BatchPlace place)
     MemoryContextSwitchTo(old);
     CallEnd(&call);
     return answer;
+}
+
+Datum BatchAnswer(Batch *batch, int reader, BatchPlace place)
+{
+    BatchGroup *group = &batch->groups[place.group];
+    int at = reader * group->room + place.index;
+
+    if (!StatementStill(&batch->at)) {
+        /* Another pass of the executor, or another role: the right is asked for again. */
+        if (!BatchSameVersion(BatchFind(batch), &batch->ref))
+            memset(group->answered, false, (Size)group->room * batch->n_readers);
+        StatementNow(batch->flinfo, &batch->at);
+    }
+    return group->answered[at] ? group->answers[at] : AnswerAlone(batch, group, reader, place.index);
 }

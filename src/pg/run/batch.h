@@ -28,7 +28,7 @@ typedef struct BatchPart {
     MaasType type;
     int rank;
     int64_t dims[MAAS_MAX_RANK]; /* of one example: dims[0] is 1 */
-    size_t bytes;                /* of one example */
+    size_t count, bytes;         /* elements and bytes of one example */
     char *data;                  /* (examples, ...) */
 } BatchPart;
 
@@ -82,6 +82,9 @@ typedef struct Batch {
 
     Statement at; /* when the right was last asked for */
     int n_groups;
+    BatchGroup *last; /* where numbers of the shape that was given last go, or NULL; the shape */
+    int last_rank;
+    int64_t last_dims[MAAS_MAX_RANK];
     int row_group; /* of rows like the last one that was bound, or -1 */
     Oid row_type;
     int32 row_typmod;

@@ -31,6 +31,7 @@ void BatchClearGroup(Batch *batch, BatchGroup *group)
         pfree(group->answered);
     }
     pfree(group->parts);
+    batch->last = NULL;
     batch->held -= group->held;
     memset(group, 0, sizeof(*group));
 }
@@ -72,22 +73,20 @@ static void ShapePart(BatchPart *part, MaasType type, int rank, const int64_t *d
     part->bound = true;
     part->type = type;
     part->rank = rank;
-    part->bytes = maas_type_size(type);
+    part->count = 1;
     for (int d = 0; d < rank; d++) {
         part->dims[d] = dims[d];
-        part->bytes *= dims[d];
+        part->count *= dims[d];
     }
+    part->bytes = part->count * maas_type_size(type);
 }
 
-/* Makes room for one more example. */
-static void Reserve(Batch *batch, BatchGroup *group)
+/* Doubles the room for examples. */
+static pg_noinline void Grow(Batch *batch, BatchGroup *group)
 {
-    MemoryContext old;
     int room = Max(group->room * 2, 1);
+    MemoryContext old = MemoryContextSwitchTo(batch->context);
 
-    if (group->n < group->room)
-        return;
-    old = MemoryContextSwitchTo(batch->context);
     for (int i = 0; i < batch->n_inputs; i++) {
         BatchPart *part = &group->parts[i];
         char *data;
@@ -115,6 +114,13 @@ static void Reserve(Batch *batch, BatchGroup *group)
     MemoryContextSwitchTo(old);
 }
 
+/* Makes room for one more example. */
+static inline void Reserve(Batch *batch, BatchGroup *group)
+{
+    if (group->n == group->room)
+        Grow(batch, group);
+}
+
 static void PlaceOf(const Batch *batch, const BatchGroup *group, BatchPlace *place)
 {
     place->group = group - batch->groups;
@@ -125,7 +131,7 @@ static void PlaceOf(const Batch *batch, const BatchGroup *group, BatchPlace *pla
 
 /* The group of the only input for examples of this shape; NULL: the example has to be a call of its own.  dims are
  * those that were given. */
-static BatchGroup *GroupFor(Batch *batch, int rank, const int64_t *dims)
+static pg_noinline BatchGroup *FindGroup(Batch *batch, int rank, const int64_t *dims)
 {
     bool single = rank == batch->rank - 1;
     int64_t full[MAAS_MAX_RANK];
@@ -152,14 +158,25 @@ static BatchGroup *GroupFor(Batch *batch, int rank, const int64_t *dims)
     return group;
 }
 
-/* Copies elements that every value of the one type leaves whole; false for other pairs of types and for a double
- * that is too large for a float. */
-static bool CopyNumbers(MaasType to, void *out, MaasType from, const void *in, size_t n)
+/* The same, quickly for the shape that was given last. */
+static inline BatchGroup *GroupFor(Batch *batch, int rank, const int64_t *dims)
 {
-    if (to == from && to != MAAS_STRING) {
-        memcpy(out, in, n * maas_type_size(to));
-        return true;
+    int d = 0;
+
+    while (batch->last && batch->last_rank == rank && d < rank && batch->last_dims[d] == dims[d])
+        d++;
+    if (!batch->last || batch->last_rank != rank || d < rank) {
+        batch->last = FindGroup(batch, rank, dims);
+        batch->last_rank = rank;
+        memcpy(batch->last_dims, dims, sizeof(dims[0]) * rank);
     }
+    return batch->last;
+}
+
+/* Copies elements of another type where every value keeps what it is; false for other pairs of types and for a
+ * double that is too large for a float. */
+static pg_noinline bool ConvertNumbers(MaasType to, void *out, MaasType from, const void *in, size_t n)
+{
     if (to == MAAS_FLOAT && from == MAAS_DOUBLE) {
         for (size_t k = 0; k < n; k++) {
             float number = (float)((const double *)in)[k];
@@ -198,8 +215,9 @@ static bool AddNumbers(Batch *batch, MaasType type, int rank, const int64_t *dim
         return false;
     Reserve(batch, group);
     part = &group->parts[batch->only];
-    if (!CopyNumbers(part->type, part->data + part->bytes * group->n, type, data,
-                     part->bytes / maas_type_size(part->type)))
+    if (part->type == type && type != MAAS_STRING)
+        memcpy(part->data + part->bytes * group->n, data, part->bytes);
+    else if (!ConvertNumbers(part->type, part->data + part->bytes * group->n, type, data, part->count))
         return false;
     PlaceOf(batch, group, place);
     group->n++;
@@ -224,34 +242,42 @@ static MaasType ElementType(Oid element)
     }
 }
 
-static bool AddArray(Batch *batch, Datum value, BatchPlace *place)
+/* An array that lies in memory as arrays do. */
+static bool AddPlainArray(Batch *batch, const ArrayType *array, BatchPlace *place)
 {
-    union {
-        char bytes[VARHDRSZ + VARATT_SHORT_MAX];
-        int32 aligned;
-    } room;
-    struct varlena *given = (struct varlena *)DatumGetPointer(value);
-    const ArrayType *array;
     int64_t dims[MAAS_MAX_RANK];
-    MaasType type;
+    MaasType type = ElementType(ARR_ELEMTYPE(array));
 
-    if (VARATT_IS_4B_U(given))
-        array = (const ArrayType *)given;
-    else if (VARATT_IS_SHORT(given) && !VARATT_IS_EXTERNAL(given)) {
-        /* The header is one byte: a copy is aligned. */
-        Size length = VARSIZE_SHORT(given) - VARHDRSZ_SHORT;
-
-        memcpy(room.bytes + VARHDRSZ, VARDATA_SHORT(given), length);
-        SET_VARSIZE(room.bytes, length + VARHDRSZ);
-        array = (const ArrayType *)room.bytes;
-    } else
-        array = (const ArrayType *)PG_DETOAST_DATUM(value);
-    type = ElementType(ARR_ELEMTYPE(array));
     if (!type || ARR_HASNULL(array) || ARR_NDIM(array) == 0 || ARR_NDIM(array) > batch->rank)
         return false;
     for (int d = 0; d < ARR_NDIM(array); d++)
         dims[d] = ARR_DIMS(array)[d];
     return AddNumbers(batch, type, ARR_NDIM(array), dims, ARR_DATA_PTR(array), place);
+}
+
+/* A short one, whose header is one byte: a copy is aligned. */
+static pg_noinline bool AddShortArray(Batch *batch, const struct varlena *given, BatchPlace *place)
+{
+    union {
+        char bytes[VARHDRSZ + VARATT_SHORT_MAX];
+        int32 aligned;
+    } room;
+    Size length = VARSIZE_SHORT(given) - VARHDRSZ_SHORT;
+
+    memcpy(room.bytes + VARHDRSZ, VARDATA_SHORT(given), length);
+    SET_VARSIZE(room.bytes, length + VARHDRSZ);
+    return AddPlainArray(batch, (const ArrayType *)room.bytes, place);
+}
+
+static bool AddArray(Batch *batch, Datum value, BatchPlace *place)
+{
+    const struct varlena *given = (const struct varlena *)DatumGetPointer(value);
+
+    if (VARATT_IS_4B_U(given))
+        return AddPlainArray(batch, (const ArrayType *)given, place);
+    if (VARATT_IS_SHORT(given) && !VARATT_IS_EXTERNAL(given))
+        return AddShortArray(batch, given, place);
+    return AddPlainArray(batch, (const ArrayType *)PG_DETOAST_DATUM(value), place);
 }
 
 static bool AddTensor(Batch *batch, Datum value, BatchPlace *place)
@@ -331,7 +357,7 @@ static bool TakeBound(Batch *batch, const Call *call, BatchPlace *place)
         if (!part->bound)
             continue;
         if (part->type == MAAS_STRING)
-            CopyStrings(batch, (MaasStr *)out, MAAS_STRS(&call->inputs[i]->tensor), part->bytes / sizeof(MaasStr));
+            CopyStrings(batch, (MaasStr *)out, MAAS_STRS(&call->inputs[i]->tensor), part->count);
         else if (part->bytes)
             memcpy(out, call->inputs[i]->tensor.data, part->bytes);
         batch->bytes += part->bytes;
