@@ -4,6 +4,7 @@
  * Everything else is copied byte for byte.  The bytes have passed import, so they are well-formed; still nothing is
  * taken for granted that a reader checks.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "../format/onnx_tensor.h"
@@ -89,17 +90,38 @@ MaasStatus maas_model_initializers(const void *bytes, size_t n_bytes, MaasArena 
 /* ---- replacing ---- */
 
 typedef struct Replace {
-    int n;
-    const MaasVariable *variables;
+    size_t n;
+    const MaasVariable **variables; /* by name */
     MaasPbOut *out;
 } Replace;
 
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(const MaasVariable *const *)a)->name, (*(const MaasVariable *const *)b)->name);
+}
+
+static int compare_name(MaasStr name, const char *other)
+{
+    int order = strncmp(name.data, other, name.length);
+
+    return order ? order : other[name.length] ? -1 : 0;
+}
+
 static const MaasVariable *find_variable(const Replace *r, MaasStr name)
 {
-    for (int i = 0; i < r->n; i++)
-        if (strlen(r->variables[i].name) == name.length &&
-            memcmp(r->variables[i].name, name.data, name.length) == 0)
-            return &r->variables[i];
+    size_t low = 0, high = r->n;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = compare_name(name, r->variables[middle]->name);
+
+        if (order == 0)
+            return r->variables[middle];
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
     return NULL;
 }
 
@@ -166,11 +188,17 @@ MaasStatus maas_model_replace(const void *bytes, size_t n_bytes, int n, const Ma
                               void **out, size_t *n_out, MaasError *err)
 {
     MaasPbOut pb;
-    Replace replace = {n, variables, &pb};
+    Replace replace = {(size_t)n, maas_alloc_array(mem, (size_t)n + 1, sizeof *replace.variables, err), &pb};
 
+    if (!replace.variables)
+        return err->status;
+    for (int i = 0; i < n; i++)
+        replace.variables[i] = &variables[i];
+    qsort(replace.variables, (size_t)n, sizeof *replace.variables, by_name);
     maas_pb_out_init(&pb, mem, err);
     MaasStatus status = write_model(&replace, maas_pb_open(bytes, n_bytes), err);
 
+    maas_free(mem, replace.variables);
     if (status != MAAS_OK) {
         maas_pb_out_free(&pb);
         return status;

@@ -14,6 +14,8 @@
 #include "../transform/differentiate.h"
 #include "trainer.h"
 
+#define MOST_IDENTITIES 64 /* that are looked through at the model's end */
+
 static MaasStop stop_of(const MaasRunOptions *run)
 {
     return (MaasStop){{run->stop, run->stop_too}};
@@ -188,12 +190,20 @@ static MaasStatus add_variables(MaasTrainer *t, const MaasParameterMark *marks, 
     return MAAS_OK;
 }
 
+/* The variables are in the order of their edges. */
 static int variable_of(const MaasTrainer *t, int edge)
 {
-    for (int i = 0; i < t->n_variables; i++)
-        if (t->variables[i].edge == edge)
-            return i;
-    return -1;
+    int low = 0, high = t->n_variables;
+
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+
+        if (t->variables[middle].edge < edge)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < t->n_variables && t->variables[low].edge == edge ? low : -1;
 }
 
 /* Both graphs hold the same values, which inference takes as unknown. */
@@ -375,10 +385,10 @@ static End find_end(MaasGraph *graph, int edge)
 {
     static const char *const ends[] = {"Softmax", "LogSoftmax", "Sigmoid", "Exp", "Softplus", "Relu"};
 
-    for (;;) {
+    for (int steps = 0;; steps++) {
         int k = maker(graph, edge);
 
-        if (k < 0)
+        if (k < 0 || steps == MOST_IDENTITIES)
             return (End){edge, ""};
         if (!is_op(&graph->nodes[k], "Identity")) {
             for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)

@@ -4,16 +4,20 @@
 Usage: train.py LIBRARY [--only NAME] [--rounds N] [--cpu-time]
 
 Both start from the same weights (PyTorch exports its model to ONNX) and take the same batches with Adam; the losses of
-the first steps are compared before anything is timed.  The time of a network is the best of its rounds.
+the first steps are compared before anything is timed, and afterwards what onnxruntime makes of the model that the
+engine exports.  The time of a network is the best of its rounds.
 """
 import argparse
 import ctypes
 import io
 import math
+import os
+import tempfile
 import time
 import warnings
 
 import numpy as np
+import onnxruntime
 import torch
 from torch import nn
 
@@ -106,9 +110,30 @@ def load(path):
     library.bench_train_step.restype = ctypes.c_double
     library.bench_train_step.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p,
                                          ctypes.c_int64, ctypes.c_void_p]
+    library.bench_train_export.restype = ctypes.c_int64
+    library.bench_train_export.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_int, ctypes.c_void_p,
+                                           ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p,
+                                           ctypes.c_int64]
     library.bench_train_memory.restype = ctypes.c_size_t
     library.bench_train_memory.argtypes = library.bench_train_free.argtypes = [ctypes.c_void_p]
     return library
+
+
+def check_export(library, ours, x, y):
+    """The exported model in onnxruntime against the engine's evaluation."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "model.onnx")
+        dims = (ctypes.c_int64 * x.dim())(*x.shape)
+        out = np.empty((len(x), 10), np.float32)
+        kind = 7 if x.dtype == torch.int64 else 1
+        if library.bench_train_export(ours, path.encode(), kind, x.dim(), dims, x.data_ptr(), len(y), y.data_ptr(),
+                                      out.ctypes.data, out.size) != out.size:
+            raise SystemExit("the export failed")
+        theirs = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"x": x.numpy()})[0]
+    gap = np.abs(out - theirs).max() / np.abs(theirs).max()
+    if not gap < 1e-5:
+        raise SystemExit(f"onnxruntime differs by {gap}")
+    return gap
 
 
 def run(library, name, rounds, clock):
@@ -149,11 +174,12 @@ def run(library, name, rounds, clock):
             for x, y in batches[:per_round]:
                 step(x, y)
             best[step] = min(best[step], (clock() - start) / per_round)
+    gap = check_export(library, ours, *batches[0])
     memory = library.bench_train_memory(ours) / 2**20
     library.bench_train_free(ours)
     n = len(batches[0][1])
     mine, theirs = n / best[step_ours], n / best[step_torch]
-    print(f"{name:12} {mine:12.0f} {theirs:12.0f} {mine / theirs:8.2f} {memory:10.0f} MB", flush=True)
+    print(f"{name:12} {mine:12.0f} {theirs:12.0f} {mine / theirs:8.2f} {memory:10.0f} MB {gap:12.1e}", flush=True)
     return mine / theirs
 
 
@@ -167,7 +193,7 @@ def main():
     torch.set_num_threads(1)
     library = load(options.library)
     print(f"PyTorch {torch.__version__}, one thread, Adam; samples per second")
-    print(f"{'network':12} {'maas':>12} {'PyTorch':>12} {'ratio':>8} {'our memory':>13}")
+    print(f"{'network':12} {'maas':>12} {'PyTorch':>12} {'ratio':>8} {'our memory':>13} {'export differs':>15}")
     clock = time.thread_time if options.cpu_time else time.perf_counter
     ratios = [run(library, name, options.rounds, clock) for name in NETWORKS if options.only in (None, name)]
     if len(ratios) > 1 and all(ratios):

@@ -63,6 +63,39 @@ EXPORT double bench_train_step(Bench *b, int type, int rank, const int64_t *dims
     return __builtin_nan("");
 }
 
+/* Writes the trained model to a file and the output that it has for x, n floats, to y.  Returns how many there are,
+ * or -1. */
+EXPORT int64_t bench_train_export(Bench *b, const char *path, int type, int rank, const int64_t *dims, void *x,
+                                  int64_t samples, void *labels, float *y, int64_t n)
+{
+    MaasRunOptions run = {.mem = &b->mem, .threads = 1};
+    FILE *file = fopen(path, "wb");
+    MaasValue *input, *target, *output;
+    MaasStepResult result;
+    size_t size;
+    void *bytes;
+
+    if (!file || maas_trainer_export(b->trainer, &b->mem, &bytes, &size, &b->err) != MAAS_OK)
+        return -1;
+    fwrite(bytes, 1, size, file);
+    fclose(file);
+    maas_free(&b->mem, bytes);
+    if (maas_value_wrap(&b->mem, (MaasType)type, rank, dims, x, &input, &b->err) != MAAS_OK ||
+        maas_value_wrap(&b->mem, MAAS_INT64, 1, &samples, labels, &target, &b->err) != MAAS_OK)
+        return -1;
+    const MaasValue *inputs[] = {input};
+
+    if (maas_trainer_evaluate(b->trainer, &run, inputs, target, NULL, &result, &output, &b->err) != MAAS_OK)
+        return -1;
+    int64_t count = output->tensor.count;
+
+    memcpy(y, output->tensor.data, (size_t)(count < n ? count : n) * sizeof *y);
+    maas_value_unref(output);
+    maas_value_unref(input);
+    maas_value_unref(target);
+    return count;
+}
+
 EXPORT size_t bench_train_memory(const Bench *b)
 {
     return b->mem.peak;

@@ -305,8 +305,71 @@ static bool unchanged(MaasTrainer *trainer, MaasMem *mem, const void *before, si
     return same;
 }
 
-/* A flag that is up from the n-th look on cannot be had; so a run is stopped before it begins, and by memory that
- * ends at every point of the step. */
+/* An allocator that raises a stop flag at a call, so that a run is stopped at every point where it takes memory. */
+typedef struct Stopper {
+    int64_t calls, raise_at;
+    volatile int stop;
+} Stopper;
+
+static void *stopper_alloc(void *ctx, size_t bytes)
+{
+    Stopper *s = ctx;
+
+    if (++s->calls == s->raise_at)
+        s->stop = 1;
+    return malloc(bytes);
+}
+
+static void stopper_free(void *ctx, void *block)
+{
+    free(block);
+}
+
+TEST(train_stopped_anywhere_changes_nothing)
+{
+    Stopper stopper = {0, 0, 0};
+    MaasAllocator allocator = {stopper_alloc, stopper_free, &stopper};
+    MaasTrainer *trainer;
+    MaasStepResult result;
+    MaasError err;
+    MaasMem mem;
+    size_t size;
+    void *before;
+    int stopped = 0;
+
+    maas_mem_init(&mem, &allocator, 0);
+    MaasRunOptions run = {.mem = &mem, .threads = 1, .stop = &stopper.stop};
+
+    NEED_OK(new_trainer(&mem, "cnn", ADAM "}", &trainer, &err));
+    NEED_OK(step_on(trainer, &run, "cnn", 0, &result, &err));
+    NEED_OK(maas_trainer_save(trainer, &mem, &before, &size, &err));
+    for (int at = 1;; at++) {
+        stopper.calls = 0;
+        stopper.raise_at = at;
+        MaasStatus status = step_on(trainer, &run, "cnn", STEPS - 1, &result, &err);
+        bool raised = stopper.stop;
+
+        stopper.stop = 0;
+        stopper.raise_at = 0;
+        if (!raised) {
+            CHECK_INT(status, MAAS_OK);
+            break;
+        }
+        if (status == MAAS_OK) { /* the last look was before */
+            NEED_OK(maas_trainer_restore(trainer, before, size, &err));
+            continue;
+        }
+        stopped++;
+        CHECK_INT(status, MAAS_ERR_CANCEL);
+        CHECK(unchanged(trainer, &mem, before, size));
+    }
+    CHECK(stopped > 20);
+    maas_free(&mem, before);
+    maas_trainer_free(trainer);
+    CHECK_INT(mem.used, 0);
+}
+
+/* A run is stopped before it begins, and by memory that ends at every point of the step. */
 static void stopped_step(const char *model, const char *json)
 {
     volatile int stop = 1;
