@@ -5,6 +5,9 @@
  */
 #include <math.h>
 #include <string.h>
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
 
 #include "kernel.h"
 #include "window.h"
