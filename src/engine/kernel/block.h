@@ -56,4 +56,17 @@ typedef struct MaasBlockProduct {
     MaasBlockEnd end;
 } MaasBlockProduct;
 
+/*
+ * dw (blocks, depth, 16) += for each output position the input at offset[d] from x times dy (blocks, positions,
+ * 16). Input d of the next position in a row stands x_step further on, that of the next row x_row; none is outside.
+ */
+typedef struct MaasBlockGradient {
+    const float *x, *dy;
+    const int64_t *offset; /* (depth) */
+    float *dw;
+    int64_t dy_block, dw_block; /* floats from one block of filters to the next */
+    int64_t rows, width;        /* of the positions */
+    int64_t x_row, x_step;
+} MaasBlockGradient;
+
 #endif

@@ -1,6 +1,6 @@
 /*
  * conv.c - Conv: the windows of the input as a matrix (in tiles), times the filters; pointwise convolutions without
- * that matrix, depthwise ones directly.
+ * that matrix, depthwise ones directly, those of many float32 filters in blocks of channels (conv_block.h).
  *
  * Transposed convolutions are in conv_transpose.c, deformable ones in deform_conv.c, quantised ones in
  * quant_conv.c.
@@ -10,6 +10,7 @@
 #include "../kernel/kernel.h"
 #include "batch.h"
 #include "conv.h"
+#include "conv_block.h"
 #include "conv_grad.h"
 #include "expect.h"
 #include "product.h"
@@ -187,6 +188,21 @@ static MaasStatus depthwise(MaasCtx *c, const MaasConv *v, const MaasTensor *x, 
     return MAAS_OK;
 }
 
+/* The same by the kernels on blocks of channels; false: not worth it. */
+static bool in_blocks(const MaasConv *v, const MaasTensor *x, const MaasTensor *w, const MaasTensor *bias,
+                      const MaasTensor *y, MaasBlockCall *call)
+{
+    *call = (MaasBlockCall){.x = MAAS_F32(x),
+                            .bias = bias ? MAAS_F32(bias) : NULL,
+                            .y = MAAS_F32(y),
+                            .w = {MAAS_F32(w), v->filters * v->depth, v->depth, v->taps, false},
+                            .batch = v->batch,
+                            .groups = v->groups,
+                            .channels = v->channels,
+                            .filters = v->filters};
+    return maas_window_of_plane(&v->w, &call->window) && maas_block_call_pays(call);
+}
+
 static MaasStatus infer_conv(MaasInferCtx *c)
 {
     return maas_conv_infer(c, 0, 1, 2, MAAS_UNDEFINED);
@@ -201,6 +217,7 @@ static MaasStatus compute_conv(MaasCtx *c)
 {
     const MaasTensor *x = maas_in(c, 0), *w = maas_in(c, 1), *bias = maas_in(c, 2);
     MaasTensor *y = maas_out(c, 0);
+    MaasBlockCall call;
     void *tile = NULL;
     MaasConv v;
 
@@ -216,6 +233,8 @@ static MaasStatus compute_conv(MaasCtx *c)
     }
     if (v.channels == 1 && v.filters <= 4 && !is_pointwise(&v.w))
         return depthwise(c, &v, x, w, bias, y);
+    if (y->type == MAAS_FLOAT && in_blocks(&v, x, w, bias, y, &call))
+        return maas_block_call_run(c, &call);
     if (!is_pointwise(&v.w)) {
         int64_t rows = v.depth < MOST_ROWS ? v.depth : MOST_ROWS;
 

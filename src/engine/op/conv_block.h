@@ -1,7 +1,8 @@
 /*
  * conv_block.h - the internal convolution over blocks of 16 channels (kernel/block.h) and what its parts share.
  *
- * conv_block.c is the operator; conv_block_pack.c makes its state, conv_block_run.c computes from it.
+ * conv_block.c is the operator; conv_block_pack.c makes its state, conv_block_run.c computes from it, also for
+ * convolutions whose filters change from run to run.
  */
 #ifndef MAAS_OP_CONV_BLOCK_H
 #define MAAS_OP_CONV_BLOCK_H
@@ -51,6 +52,53 @@ static inline int64_t maas_blocks(int64_t channels)
 bool maas_block_conv_fits(const MaasTensor *w, int64_t groups);
 /* prepare: makes the state from the constant filters and bias. */
 MaasStatus maas_block_conv_pack(MaasCtx *c);
+
+/* What the method follows from. */
+typedef struct MaasBlockShape {
+    int64_t groups, channels, filters; /* of one group */
+    int64_t kernel[2];
+    bool steps_one, no_pads, dense; /* no stride, no padding, no dilation */
+    bool x_plain;
+    bool no_winograd; /* the filters are not worth transforming */
+} MaasBlockShape;
+
+/* Where a filter's taps stand: floats from one group, filter of it and channel to the next; turned: the last tap
+ * comes first. */
+typedef struct MaasBlockSource {
+    const float *data;
+    int64_t group, filter, channel;
+    bool turned;
+} MaasBlockSource;
+
+/* Fills f and the size of the state; false: it overflows. */
+bool maas_block_conv_layout(const MaasBlockShape *s, bool has_bias, MaasBlockFilters *f, int64_t *floats);
+/* Makes the state, which holds zeros, from filters and bias (NULL: none); false when the run is to stop. */
+bool maas_block_conv_fill(MaasCtx *c, const MaasBlockFilters *f, const MaasBlockSource *w, const float *bias,
+                          float *state);
+
+/* A convolution on plain planes whose filters are no constants: they are packed for this one call. */
+typedef struct MaasBlockCall {
+    const float *x, *bias; /* (N, groups * channels, H, W); bias: NULL for none */
+    float *y;
+    MaasBlockSource w;
+    MaasWindow window;                        /* two axes */
+    int64_t batch, groups, channels, filters; /* of one group */
+} MaasBlockCall;
+
+/* Whether such a convolution can be computed in blocks, and pays. */
+bool maas_block_call_pays(const MaasBlockCall *call);
+MaasStatus maas_block_call_run(MaasCtx *c, const MaasBlockCall *call);
+
+/* The gradient of a convolution's filters: conv_block_gradient.c. */
+typedef struct MaasBlockFilterCall {
+    const float *x, *dy;                      /* (N, groups * channels, H, W), (N, groups * filters, out...) */
+    float *dw;                                /* (groups * filters, channels, kernel) */
+    MaasWindow window;                        /* two axes */
+    int64_t batch, groups, channels, filters; /* of one group */
+} MaasBlockFilterCall;
+
+bool maas_block_gradient_pays(const MaasBlockFilterCall *call);
+MaasStatus maas_block_gradient_run(MaasCtx *c, const MaasBlockFilterCall *call);
 /* Winograd's filters (in the state f, beginning at weights) as those of MAAS_BLOCK_PANEL, up to rounding: *panel
  * describes them; to NULL: only that.  to holds panel->w_place floats. */
 void maas_block_conv_unpack(const MaasBlockFilters *f, const float *weights, MaasBlockFilters *panel, float *to);

@@ -37,21 +37,17 @@ bool maas_block_conv_fits(const MaasTensor *w, int64_t groups)
     return filters >= MAAS_BLOCK / 2;
 }
 
-static MaasBlockMethod choose(const MaasCtx *c, const MaasTensor *w)
+static MaasBlockMethod choose(const MaasBlockShape *s)
 {
-    const MaasWindowAttrs a = maas_window_attrs(c->attr);
-    const int64_t groups = c->attr[MAAS_BLOCK_CONV_GROUP].i;
-    const bool unit = all_are(a.strides, 1);
-
-    if (groups > 1 && w->dims[0] == groups && w->dims[1] == 1)
+    if (s->groups > 1 && s->filters == 1 && s->channels == 1)
         return MAAS_BLOCK_DEPTHWISE;
-    if (c->attr[MAAS_BLOCK_CONV_X_PLAIN].i && groups == 1 && w->dims[1] < FEW_CHANNELS &&
-        w->count / w->dims[0] <= MOST_ROWS)
+    if (s->x_plain && s->groups == 1 && s->channels < FEW_CHANNELS &&
+        s->channels * s->kernel[0] * s->kernel[1] <= MOST_ROWS)
         return MAAS_BLOCK_ROWS;
-    if (w->dims[2] == 1 && w->dims[3] == 1 && unit && all_are(a.pads, 0))
+    if (s->kernel[0] == 1 && s->kernel[1] == 1 && s->steps_one && s->no_pads)
         return MAAS_BLOCK_POINT;
-    if (w->dims[2] == 3 && w->dims[3] == 3 && unit && all_are(a.dilations, 1) && groups == 1 &&
-        w->dims[0] >= MAAS_BLOCK)
+    if (s->kernel[0] == 3 && s->kernel[1] == 3 && s->steps_one && s->dense && s->groups == 1 &&
+        s->filters >= MAAS_BLOCK && !s->no_winograd)
         return MAAS_BLOCK_WINOGRAD;
     return MAAS_BLOCK_PANEL;
 }
@@ -115,58 +111,93 @@ static int64_t step_of(const MaasBlockFilters *f, int64_t channel, int64_t tap)
     }
 }
 
-static void pack_filter(const MaasBlockFilters *f, const MaasTensor *w, int64_t m, float *weights)
+static void pack_filter(const MaasBlockFilters *f, const MaasBlockSource *w, int64_t m, float *weights)
 {
-    const float *from = MAAS_F32(w) + m * f->channels * f->taps;
     const int64_t group = m / f->filters, in_group = m % f->filters;
+    const float *from = w->data + group * w->group + in_group * w->filter;
     /* blocks never span groups, but where each group is one filter */
     const int64_t at = f->method == MAAS_BLOCK_DEPTHWISE ? m : group * f->filters + in_group;
     float *to = weights + at / MAAS_BLOCK * f->w_block + at % MAAS_BLOCK;
 
-    for (int64_t k = 0; k < f->channels; k++) {
+    for (int64_t k = 0; k < f->channels; k++, from += w->channel) {
+        const int64_t last = w->turned ? f->taps - 1 : 0;
+
         if (f->method == MAAS_BLOCK_WINOGRAD) {
-            winograd_filter(from + k * f->taps, to + k * MAAS_BLOCK, f->w_place);
+            float g[9];
+
+            for (int t = 0; t < 9; t++)
+                g[t] = from[w->turned ? 8 - t : t];
+            winograd_filter(g, to + k * MAAS_BLOCK, f->w_place);
             continue;
         }
         for (int64_t t = 0; t < f->taps; t++)
-            to[step_of(f, k, t) * MAAS_BLOCK] = from[k * f->taps + t];
+            to[step_of(f, k, t) * MAAS_BLOCK] = from[w->turned ? last - t : t];
     }
+}
+
+bool maas_block_conv_layout(const MaasBlockShape *s, bool has_bias, MaasBlockFilters *f, int64_t *floats)
+{
+    const int64_t blocks = maas_blocks(s->groups * s->filters);
+
+    *f = (MaasBlockFilters){.groups = s->groups, .has_bias = has_bias};
+    f->method = (int32_t)choose(s);
+    f->channels = s->channels;
+    f->filters = s->filters;
+    f->taps = s->kernel[0] * s->kernel[1];
+    f->depth = f->method == MAAS_BLOCK_PANEL      ? maas_blocks(f->channels) * f->taps * MAAS_BLOCK
+               : f->method == MAAS_BLOCK_WINOGRAD ? f->channels
+                                                  : f->channels * f->taps;
+    f->w_block = f->depth * MAAS_BLOCK;
+    f->w_place = f->w_block * blocks;
+    f->weights = (int64_t)(sizeof *f + 63) / 64 * 16;
+    if (!maas_mul64(f->w_place, f->method == MAAS_BLOCK_WINOGRAD ? 36 : 1, floats) ||
+        !maas_mul64(blocks, MAAS_BLOCK, &f->bias) ||
+        __builtin_add_overflow(*floats, f->bias + f->weights, floats) || *floats > INT64_MAX / 4)
+        return false;
+    f->bias = *floats - blocks * MAAS_BLOCK;
+    return true;
+}
+
+bool maas_block_conv_fill(MaasCtx *c, const MaasBlockFilters *f, const MaasBlockSource *w, const float *bias,
+                          float *state)
+{
+    memcpy(state, f, sizeof *f);
+    for (int64_t m = 0; m < f->groups * f->filters; m++) {
+        if (maas_stop(c))
+            return false;
+        pack_filter(f, w, m, state + f->weights);
+        if (bias)
+            state[f->bias + m] = bias[m];
+    }
+    return true;
 }
 
 MaasStatus maas_block_conv_pack(MaasCtx *c)
 {
     const MaasTensor *w = maas_in(c, 1), *bias = maas_in(c, 2);
-    MaasBlockFilters f = {.groups = c->attr[MAAS_BLOCK_CONV_GROUP].i, .has_bias = bias != NULL};
-    const int64_t head = (int64_t)(sizeof f + 63) / 64 * 16; /* floats */
-    int64_t blocks = maas_blocks(w->dims[0]), floats;
+    const MaasWindowAttrs a = maas_window_attrs(c->attr);
+    const int64_t groups = c->attr[MAAS_BLOCK_CONV_GROUP].i;
+    const MaasBlockShape shape = {.groups = groups,
+                                  .channels = w->dims[1],
+                                  .filters = w->dims[0] / groups,
+                                  .kernel = {w->dims[2], w->dims[3]},
+                                  .steps_one = all_are(a.strides, 1),
+                                  .no_pads = all_are(a.pads, 0),
+                                  .dense = all_are(a.dilations, 1),
+                                  .x_plain = c->attr[MAAS_BLOCK_CONV_X_PLAIN].i};
+    const MaasBlockSource source = {MAAS_F32(w), w->count / groups, w->count / w->dims[0], w->dims[2] * w->dims[3],
+                                    false};
+    MaasBlockFilters f;
+    int64_t floats;
     float *state;
 
-    f.method = (int32_t)choose(c, w);
-    f.channels = w->dims[1];
-    f.filters = w->dims[0] / f.groups;
-    f.taps = w->dims[2] * w->dims[3];
-    f.depth = f.method == MAAS_BLOCK_PANEL      ? maas_blocks(f.channels) * f.taps * MAAS_BLOCK
-              : f.method == MAAS_BLOCK_WINOGRAD ? f.channels
-                                                : f.channels * f.taps;
-    f.w_block = f.depth * MAAS_BLOCK;
-    f.w_place = f.w_block * blocks;
-    f.weights = head;
-    if (!maas_mul64(f.w_place, f.method == MAAS_BLOCK_WINOGRAD ? 36 : 1, &floats) ||
-        !maas_mul64(blocks, MAAS_BLOCK, &f.bias) || __builtin_add_overflow(floats, f.bias + head, &floats) ||
-        floats > INT64_MAX / 4)
+    if (!maas_block_conv_layout(&shape, bias != NULL, &f, &floats))
         return maas_node_fail(c, MAAS_ERR_LIMIT, "the size of the packed filters overflows");
-    f.bias = floats - blocks * MAAS_BLOCK;
     state = maas_state(c, (size_t)floats * sizeof *state);
     if (!state)
         return c->err->status;
-    memcpy(state, &f, sizeof f);
-    for (int64_t m = 0; m < w->dims[0]; m++) {
-        if (maas_stop(c))
-            return maas_stopped(c);
-        pack_filter(&f, w, m, state + f.weights);
-    }
-    for (int64_t m = 0; bias && m < w->dims[0]; m++)
-        state[f.bias + m] = MAAS_F32(bias)[m];
+    if (!maas_block_conv_fill(c, &f, &source, bias ? MAAS_F32(bias) : NULL, state))
+        return maas_stopped(c);
     maas_forget(c, 1);
     maas_forget(c, 2);
     return MAAS_OK;

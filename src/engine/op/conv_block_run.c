@@ -97,8 +97,9 @@ typedef struct Conv {
     int64_t blocks_in, blocks_out;  /* of a group */
     int64_t sections;               /* of a panel at a time */
     int64_t cuts_p, cuts_m;         /* items of an image and group: positions, filters */
-    float *panels;                  /* one for each slot */
+    float *panels;                  /* one for each slot; kept from one piece of the batch to the next */
     int64_t panel;                  /* floats */
+    MaasBlockFilters wild;          /* Winograd's filters as those of panels, once they were needed */
     int n_slots;
     atomic_int taken[MAAS_BLOCK_MOST_THREADS];
 } Conv;
@@ -217,7 +218,7 @@ static MaasStatus run_product(Conv *v)
     if (v->n_slots > 1 && items * v->cuts_m < 4 * v->n_slots)
         v->cuts_m = ceil_div(4 * v->n_slots, items);
     v->cuts_m = least(v->cuts_m, ceil_div(v->blocks_out, 2));
-    if (f->method != MAAS_BLOCK_POINT) {
+    if (f->method != MAAS_BLOCK_POINT && !v->panels) {
         v->panel = f->method == MAAS_BLOCK_ROWS ? f->depth * MAAS_BLOCK : v->sections * n * MAAS_BLOCK;
         v->panels = maas_scratch(v->c, (size_t)v->panel * (size_t)v->n_slots, sizeof *v->panels);
         if (!v->panels)
@@ -311,15 +312,14 @@ static void winograd_out(void *arg, int64_t from, int64_t to)
 /* The same convolution by panels. */
 static MaasStatus run_wild(Conv *v)
 {
-    MaasBlockFilters panel;
     float *weights;
 
-    maas_block_conv_unpack(v->f, v->weights, &panel, NULL);
-    weights = maas_scratch(v->c, (size_t)panel.w_place, sizeof *weights);
+    maas_block_conv_unpack(v->f, v->weights, &v->wild, NULL);
+    weights = maas_scratch(v->c, (size_t)v->wild.w_place, sizeof *weights);
     if (!weights)
         return maas_scratch_failed(v->c);
-    maas_block_conv_unpack(v->f, v->weights, &panel, weights);
-    v->f = &panel;
+    maas_block_conv_unpack(v->f, v->weights, &v->wild, weights);
+    v->f = &v->wild;
     v->weights = weights;
     return run_product(v);
 }
@@ -358,6 +358,8 @@ static MaasStatus run_winograd(Conv *v)
         MAAS_TRY(maas_parallel(v->c, PLACES * v->cuts_m, 1, winograd_product, &g));
         MAAS_TRY(maas_parallel(v->c, g.n * g.blocks_out, 1, winograd_out, &g));
     }
+    maas_scratch_back(v->c, g.in);
+    maas_scratch_back(v->c, g.out);
     return MAAS_OK;
 }
 
@@ -392,6 +394,14 @@ static MaasStatus run_blocked(Conv *v)
     default:
         return run_product(v);
     }
+}
+
+/* Threads that may be at work. */
+static int slots(const MaasCtx *c)
+{
+    const int threads = maas_run_threads(c);
+
+    return threads < 1 ? 1 : threads > MAAS_BLOCK_MOST_THREADS ? MAAS_BLOCK_MOST_THREADS : threads;
 }
 
 /* A blocked copy of a plain input. */
@@ -436,9 +446,7 @@ MaasStatus maas_block_conv_run(MaasCtx *c)
     v.outputs = maas_window_outputs(&v.w);
     v.x_image = x->count / v.batch;
     v.y_image = blocks * v.outputs * MAAS_BLOCK;
-    v.n_slots = maas_run_threads(c) < 1 ? 1 : maas_run_threads(c);
-    if (v.n_slots > MAAS_BLOCK_MOST_THREADS)
-        v.n_slots = MAAS_BLOCK_MOST_THREADS;
+    v.n_slots = slots(c);
     if (c->attr[MAAS_BLOCK_CONV_X_PLAIN].i && f->method != MAAS_BLOCK_ROWS && x->count > 0)
         MAAS_TRY(block_input(&v, x));
     if (!c->attr[MAAS_BLOCK_CONV_Y_PLAIN].i)
@@ -448,4 +456,87 @@ MaasStatus maas_block_conv_run(MaasCtx *c)
         return maas_scratch_failed(c);
     MAAS_TRY(run_blocked(&v));
     return maas_block_to_plain(c, v.y, v.batch, w->dims[0], v.outputs, MAAS_F32(y));
+}
+
+/* ---- filters that are no constants ---- */
+
+enum {
+    CALL_POSITIONS = 64,  /* fewer outputs are not worth packing filters for, */
+    CALL_WINOGRAD = 2048, /* or transforming them */
+    CALL_FLOATS = 1 << 19 /* of the images that are blocked at a time, for each thread */
+};
+
+bool maas_block_call_pays(const MaasBlockCall *call)
+{
+    const MaasWindow *w = &call->window;
+    const int64_t positions = maas_window_outputs(w);
+
+    if (call->filters < MAAS_BLOCK / 2 || positions == 0 || maas_window_inputs(w) == 0 || call->channels == 0 ||
+        call->batch < 1 + (CALL_POSITIONS - 1) / positions)
+        return false;
+    if (w->kernel[0] * w->kernel[1] == 1 && w->stride[0] * w->stride[1] == 1)
+        return false; /* a product of matrices as they stand */
+    return call->groups == 1 || (call->filters % MAAS_BLOCK == 0 && call->channels % MAAS_BLOCK == 0);
+}
+
+MaasStatus maas_block_call_run(MaasCtx *c, const MaasBlockCall *call)
+{
+    const MaasWindow *w = &call->window;
+    const MaasBlockShape shape = {.groups = call->groups,
+                                  .channels = call->channels,
+                                  .filters = call->filters,
+                                  .kernel = {w->kernel[0], w->kernel[1]},
+                                  .steps_one = w->stride[0] == 1 && w->stride[1] == 1,
+                                  .no_pads = false,
+                                  .dense = w->dilation[0] == 1 && w->dilation[1] == 1,
+                                  .x_plain = true,
+                                  .no_winograd = call->batch < CALL_WINOGRAD / maas_window_outputs(w)};
+    const int64_t blocks_in = maas_blocks(call->groups * call->channels), channels = call->groups * call->channels;
+    const int64_t blocks_out = maas_blocks(call->groups * call->filters), filters = call->groups * call->filters;
+    MaasBlockFilters f;
+    int64_t floats, step;
+    float *state, *in = NULL, *out;
+
+    if (!maas_block_conv_layout(&shape, call->bias != NULL, &f, &floats))
+        return maas_node_fail(c, MAAS_ERR_LIMIT, "the size of the packed filters overflows");
+    state = maas_scratch(c, (size_t)floats, sizeof *state);
+    if (!state)
+        return maas_scratch_failed(c);
+    memset(state, 0, (size_t)floats * sizeof *state);
+    if (!maas_block_conv_fill(c, &f, &call->w, call->bias, state))
+        return maas_stopped(c);
+    Conv v = {.c = c,
+              .f = &f,
+              .w = *w,
+              .weights = state + f.weights,
+              .end = {.bias = call->bias ? state + f.bias : NULL},
+              .inputs = maas_window_inputs(w),
+              .outputs = maas_window_outputs(w),
+              .blocks_in = maas_blocks(f.channels),
+              .blocks_out = maas_blocks(f.filters),
+              .n_slots = slots(c)};
+    const bool rows = f.method == MAAS_BLOCK_ROWS;
+
+    v.x_image = (rows ? channels : blocks_in * MAAS_BLOCK) * v.inputs;
+    v.y_image = blocks_out * v.outputs * MAAS_BLOCK;
+    step = (int64_t)CALL_FLOATS * v.n_slots / (v.x_image + v.y_image);
+    step = step < v.n_slots ? v.n_slots : step;
+    step = ceil_div(call->batch, ceil_div(call->batch, step));
+    if (!rows && !(in = maas_scratch(c, (size_t)(step * v.x_image), sizeof *in)))
+        return maas_scratch_failed(c);
+    out = maas_scratch(c, (size_t)(step * v.y_image), sizeof *out);
+    if (!out)
+        return maas_scratch_failed(c);
+    v.y = out;
+    for (int64_t i = 0; i < call->batch; i += step) {
+        const float *x = call->x + i * channels * v.inputs;
+
+        v.batch = least(step, call->batch - i);
+        v.x = rows ? x : in;
+        if (!rows)
+            MAAS_TRY(maas_block_from_plain(c, x, v.batch, channels, v.inputs, in));
+        MAAS_TRY(run_blocked(&v));
+        MAAS_TRY(maas_block_to_plain(c, out, v.batch, filters, v.outputs, call->y + i * filters * v.outputs));
+    }
+    return MAAS_OK;
 }

@@ -3,12 +3,14 @@
  *
  * The forward pass multiplies the filters with the matrix of windows (conv.c); so the input's gradient is the
  * filters, transposed, times dy, added back into the planes that the windows cover, and the filters' is dy times
- * the matrix of windows, transposed.
+ * the matrix of windows, transposed.  Most of float32 goes by the kernels on blocks of channels instead, which make
+ * no such matrix (conv_block.h).
  */
 #include <string.h>
 
 #include "../kernel/kernel.h"
 #include "conv.h"
+#include "conv_block.h"
 #include "conv_grad.h"
 #include "expect.h"
 #include "product.h"
@@ -95,10 +97,39 @@ static MaasStatus input_group(MaasCtx *c, const MaasConv *v, const MaasTensor *d
     return MAAS_OK;
 }
 
+/* Without strides it is itself a convolution, of dY with each filter turned round, in blocks of channels; false:
+ * not worth it. */
+static bool input_in_blocks(const MaasConv *v, const MaasTensor *dy, const MaasTensor *w, const MaasTensor *dx,
+                            MaasBlockCall *call)
+{
+    MaasWindow forward, *back = &call->window;
+
+    *call = (MaasBlockCall){.x = MAAS_F32(dy),
+                            .y = MAAS_F32(dx),
+                            .w = {MAAS_F32(w), v->filters * v->depth, v->taps, v->depth, true},
+                            .batch = v->batch,
+                            .groups = v->groups,
+                            .channels = v->filters,
+                            .filters = v->channels};
+    if (!maas_window_of_plane(&v->w, &forward))
+        return false;
+    *back = forward;
+    for (int i = 0; i < 2; i++) {
+        back->in[i] = forward.out[i];
+        back->out[i] = forward.in[i];
+        back->before[i] = maas_window_extent(&forward, i) - 1 - forward.before[i];
+        back->after[i] = maas_window_extent(&forward, i) - 1 - forward.after[i];
+        if (forward.stride[i] != 1 || back->before[i] < 0 || back->after[i] < 0)
+            return false;
+    }
+    return maas_block_call_pays(call);
+}
+
 static MaasStatus compute_input(MaasCtx *c)
 {
     const MaasTensor *dy = maas_in(c, 0), *w = maas_in(c, 1);
     MaasTensor *dx = maas_out(c, 0);
+    MaasBlockCall call;
     void *tile = NULL;
     MaasConv v;
 
@@ -109,6 +140,8 @@ static MaasStatus compute_input(MaasCtx *c)
         return MAAS_OK;
     }
     maas_conv_plan(c->attr, dx, w, &v);
+    if (dx->type == MAAS_FLOAT && input_in_blocks(&v, dy, w, dx, &call))
+        return maas_block_call_run(c, &call);
     if (!is_pointwise(&v.w) && !(tile = new_tile(c, &v, dx->type)))
         return maas_scratch_failed(c);
     for (int64_t i = 0; i < v.batch * v.groups; i++)
@@ -159,10 +192,25 @@ static MaasStatus filter_group(MaasCtx *c, const MaasConv *v, const MaasTensor *
     return MAAS_OK;
 }
 
+/* The same by the kernel on blocks of filters; false: not worth it. */
+static bool filter_in_blocks(const MaasConv *v, const MaasTensor *dy, const MaasTensor *x, const MaasTensor *dw,
+                             MaasBlockFilterCall *call)
+{
+    *call = (MaasBlockFilterCall){.x = MAAS_F32(x),
+                                  .dy = MAAS_F32(dy),
+                                  .dw = MAAS_F32(dw),
+                                  .batch = v->batch,
+                                  .groups = v->groups,
+                                  .channels = v->channels,
+                                  .filters = v->filters};
+    return maas_window_of_plane(&v->w, &call->window) && maas_block_gradient_pays(call);
+}
+
 static MaasStatus compute_filter(MaasCtx *c)
 {
     const MaasTensor *dy = maas_in(c, 0), *x = maas_in(c, 1);
     MaasTensor *dw = maas_out(c, 0);
+    MaasBlockFilterCall call;
     void *tile = NULL;
     MaasConv v;
 
@@ -173,6 +221,8 @@ static MaasStatus compute_filter(MaasCtx *c)
         return MAAS_OK;
     }
     maas_conv_plan(c->attr, x, dw, &v);
+    if (dw->type == MAAS_FLOAT && filter_in_blocks(&v, dy, x, dw, &call))
+        return maas_block_gradient_run(c, &call);
     if (!is_pointwise(&v.w) && !(tile = new_tile(c, &v, dw->type)))
         return maas_scratch_failed(c);
     for (int64_t i = 0; i < v.batch * v.groups; i++)

@@ -202,6 +202,25 @@ static int64_t product(int n, const int64_t *sizes)
     return all;
 }
 
+bool maas_window_of_plane(const MaasWindow *w, MaasWindow *plane)
+{
+    const int skip = 2 - w->n;
+
+    if (w->n > 2)
+        return false;
+    *plane = (MaasWindow){.n = 2, .in = {1}, .out = {1}, .kernel = {1}, .stride = {1}, .dilation = {1}};
+    for (int i = 0; i < w->n; i++) {
+        plane->in[i + skip] = w->in[i];
+        plane->out[i + skip] = w->out[i];
+        plane->kernel[i + skip] = w->kernel[i];
+        plane->stride[i + skip] = w->stride[i];
+        plane->dilation[i + skip] = w->dilation[i];
+        plane->before[i + skip] = w->before[i];
+        plane->after[i + skip] = w->after[i];
+    }
+    return true;
+}
+
 int64_t maas_window_taps(const MaasWindow *w)
 {
     return product(w->n, w->kernel);

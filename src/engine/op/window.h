@@ -48,6 +48,8 @@ bool maas_window_same(const MaasWindowAttrs *a, bool *lower);
  */
 MaasStatus maas_window_parts(MaasCtx *c, const MaasWindow *w,
                              void (*fn)(void *arg, const MaasWindow *part, int64_t at), void *arg);
+/* The same window over two axes, the first of one element if need be; false when it has more. */
+bool maas_window_of_plane(const MaasWindow *w, MaasWindow *plane);
 /* Products of the sizes. */
 int64_t maas_window_taps(const MaasWindow *w);
 int64_t maas_window_inputs(const MaasWindow *w);

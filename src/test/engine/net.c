@@ -19,6 +19,7 @@ void net_init(Net *net, MaasMem *mem, MaasType type, bool free_dims, MaasError *
     net->free_dims = free_dims;
     net->err = err;
     net->random = 1;
+    net->threads = 1;
     maas_arena_init(&net->arena, mem);
     net->status = maas_graph_new(&net->arena, NULL, "net", &net->graph, err);
     if (net->status != MAAS_OK)
@@ -203,7 +204,7 @@ void net_run(Net *net, int n, const int *wanted, MaasValue **out)
         out[i] = NULL;
     if (net->status != MAAS_OK)
         return;
-    maas_run_init(&run, net->mem, (MaasStop){{NULL, NULL}}, 1);
+    maas_run_init(&run, net->mem, (MaasStop){{NULL, NULL}}, net->threads);
     run.seed = 7;
     net->status =
         maas_plan_new(net->graph, net->mem, net->values, n, wanted, (MaasStop){{NULL, NULL}}, &plan, net->err);

@@ -24,6 +24,7 @@ typedef struct Net {
     MaasValue *values[NET_INPUTS];
     bool checked[NET_INPUTS]; /* the gradient of this input is looked at */
     uint64_t random;
+    int threads; /* that net_run may use: 1 */
     MaasStatus status;
     MaasError *err;
 } Net;
