@@ -7,6 +7,7 @@
  * caller's inputs, and pooled values (made in each run and reference-counted:
  * outputs, whatever a dynamic node makes or reads, strings).
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,7 @@ struct MaasPlan {
     Edge *edges;
     int n_steps;
     Step *steps;
+    double *node_flops; /* negative: does not run; infinite: the shapes show in the run only */
     int n_folded, cap_folded;
     MaasValue **folded; /* two references each */
     size_t workspace_bytes;
@@ -157,6 +159,8 @@ static bool node_needed(const MaasPlan *plan, const MaasNode *node, const uint8_
 typedef struct BindFold {
     MaasPlan *plan;
     MaasRun *run;
+    const MaasInferScope *scope;
+    double flops; /* of the scope after the node before */
 } BindFold;
 
 static MaasStatus hold(MaasPlan *plan, MaasValue *value, MaasError *err)
@@ -192,7 +196,11 @@ static MaasStatus fold_at_bind(void *ctx, const MaasNode *node, MaasInferFrame *
     MaasValue *out[16] = {NULL};
     bool inferred = true;
 
-    if (frame->parent || node->n_out > 16)
+    if (frame->parent)
+        return MAAS_OK;
+    bind->plan->node_flops[node - frame->graph->nodes] = bind->scope->flops - bind->flops;
+    bind->flops = bind->scope->flops;
+    if (node->n_out > 16)
         return MAAS_OK;
     for (int i = 0; i < node->n_out; i++)
         inferred &= node->out[i] == MAAS_NO_VALUE || frame->infos[node->out[i]].value != NULL;
@@ -228,10 +236,11 @@ static MaasStatus bind_shapes(MaasPlan *plan, MaasInferScope *scope, MaasRun *ru
                               MaasError *err)
 {
     MaasGraph *graph = plan->graph;
-    BindFold bind = {plan, run};
+    BindFold bind = {plan, run, scope, 0};
     const MaasInfo **inputs = maas_arena_array(scope->arena, (size_t)graph->n_inputs + 1, sizeof *inputs, err);
 
-    if (!inputs)
+    plan->node_flops = maas_arena_array(&plan->arena, (size_t)graph->n_nodes + 1, sizeof *plan->node_flops, err);
+    if (!inputs || !plan->node_flops)
         return err->status;
     for (int i = 0; i < graph->n_inputs; i++) {
         MaasEdge *edge = &graph->edges[graph->inputs[i]];
@@ -292,14 +301,18 @@ static MaasStatus make_steps(MaasPlan *plan, const MaasInferFrame *frame, const 
     for (int k = 0; k < graph->n_nodes; k++) {
         const MaasNode *node = &graph->nodes[k];
 
-        if (!node_needed(plan, node, needed))
+        if (!node_needed(plan, node, needed)) {
+            plan->node_flops[k] = -1;
             continue;
+        }
         Step *step = &plan->steps[plan->n_steps++];
 
         step->node = k;
         step->fixed = is_fixed(plan, node, frame);
-        if (!step->fixed)
+        if (!step->fixed) {
+            plan->node_flops[k] = INFINITY;
             continue;
+        }
         MaasValue **in = maas_arena_array(&plan->arena, (size_t)node->n_in + 1, sizeof *in, err);
         MaasValue **out = maas_arena_array(&plan->arena, (size_t)node->n_out + 1, sizeof *out, err);
 
@@ -723,6 +736,16 @@ size_t maas_plan_workspace(const MaasPlan *plan)
 double maas_plan_flops(const MaasPlan *plan)
 {
     return plan->flops;
+}
+
+size_t maas_plan_edge_bytes(const MaasPlan *plan, int edge)
+{
+    return plan->edges[edge].sort == SORT_PLANNED ? maas_tensor_bytes(&plan->edges[edge].value->tensor) : 0;
+}
+
+double maas_plan_node_flops(const MaasPlan *plan, int node)
+{
+    return plan->node_flops[node];
 }
 
 /* ---- running ---- */

@@ -60,4 +60,9 @@ size_t maas_plan_workspace(const MaasPlan *plan);
 /* Operations of a run, with the plan's shapes; what only data shows is left out. */
 double maas_plan_flops(const MaasPlan *plan);
 
+/* Bytes of an edge of the main graph in the workspace, 0 when it does not lie there; floating-point operations of a
+ * node, negative when it does not run, infinite when its shapes are known in the run only. */
+size_t maas_plan_edge_bytes(const MaasPlan *plan, int edge);
+double maas_plan_node_flops(const MaasPlan *plan, int node);
+
 #endif

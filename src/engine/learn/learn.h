@@ -171,6 +171,22 @@ MaasStatus maas_trainer_step(MaasTrainer *trainer, const MaasRunOptions *run, co
                              const MaasValue *target, const MaasValue *weights, MaasStepResult *result,
                              MaasError *err);
 
+/*
+ * Asks that what a step computes on its way to the loss and back takes no more than so many bytes, beside
+ * parameters, their gradients and the optimiser's state; 0: any.  What does not fit is computed a second time in
+ * the backward pass, with the same results bit for bit.  Where even that takes more, a step takes the least that
+ * was found.
+ */
+void maas_trainer_set_memory(MaasTrainer *trainer, size_t bytes);
+
+/* What the last step took of that, and what it would take if nothing were computed twice; 0 before the first one.
+ */
+typedef struct MaasStepMemory {
+    size_t taken, whole;
+} MaasStepMemory;
+
+MaasStepMemory maas_trainer_memory(const MaasTrainer *trainer);
+
 /* Loss without an update, with dropout off and batch normalisation by its running statistics.  output: NULL, or
  * gets the model's output with a reference. */
 MaasStatus maas_trainer_evaluate(MaasTrainer *trainer, const MaasRunOptions *run, const MaasValue *const *inputs,

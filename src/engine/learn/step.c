@@ -107,24 +107,40 @@ static MaasStatus check_weights(const MaasValue *weights, int64_t n, MaasError *
 static MaasStatus find_plan(MaasTrainer *t, MaasTrainGraph *g, const MaasRunOptions *run, MaasValue *const *inputs,
                             MaasPlan **out, MaasError *err)
 {
-    MaasPlan *plan = NULL;
+    MaasStepPlan plan;
     int i = 0;
 
-    while (i < g->n_plans && !maas_plan_matches(g->plans[i], inputs, g->n_wanted, g->wanted))
+    while (i < g->n_plans && !maas_plan_matches(g->plans[i].plan, inputs, g->n_wanted, g->wanted))
         i++;
     if (i < g->n_plans)
         plan = g->plans[i];
     else {
-        MAAS_TRY(maas_plan_new_kept(g->onnx.graph, t->mem, inputs, g->n_wanted, g->wanted, &t->workspace,
+        MAAS_TRY(maas_step_plan_new(g->onnx.graph, t->mem, inputs, g->n_wanted, g->wanted, g->limit, &t->workspace,
                                     stop_of(run), &plan, err));
         if (g->n_plans == MAAS_TRAIN_PLANS)
-            maas_plan_free(g->plans[--g->n_plans]);
+            maas_step_plan_free(&g->plans[--g->n_plans]);
         i = g->n_plans++;
     }
     memmove(g->plans + 1, g->plans, sizeof *g->plans * (size_t)i);
     g->plans[0] = plan;
-    *out = plan;
+    *out = plan.plan;
     return MAAS_OK;
+}
+
+void maas_trainer_set_memory(MaasTrainer *trainer, size_t bytes)
+{
+    MaasTrainGraph *g = &trainer->train;
+
+    while (g->n_plans > 0)
+        maas_step_plan_free(&g->plans[--g->n_plans]);
+    g->limit = bytes;
+}
+
+MaasStepMemory maas_trainer_memory(const MaasTrainer *trainer)
+{
+    const MaasTrainGraph *g = &trainer->train;
+
+    return g->n_plans > 0 ? (MaasStepMemory){g->plans[0].taken, g->plans[0].whole} : (MaasStepMemory){0};
 }
 
 /* A batch on its way through a graph. */

@@ -26,7 +26,7 @@ static MaasStop stop_of(const MaasRunOptions *run)
 static void free_graph(MaasTrainer *t, MaasTrainGraph *g)
 {
     for (int i = 0; i < g->n_plans; i++)
-        maas_plan_free(g->plans[i]);
+        maas_step_plan_free(&g->plans[i]);
     for (int k = 0; k < g->onnx.n_graphs; k++)
         for (int n = 0; n < g->onnx.graphs[k]->n_nodes; n++)
             maas_free(t->mem, g->onnx.graphs[k]->nodes[n].state);

@@ -10,7 +10,7 @@
 #define MAAS_LEARN_TRAINER_H
 
 #include "../format/onnx_import.h"
-#include "../graph/plan.h"
+#include "../transform/recompute.h"
 #include "optimizer.h"
 #include "parameters.h"
 #include "schedule.h"
@@ -40,7 +40,8 @@ typedef struct MaasTrainGraph {
     int n_wanted;
     int *wanted;
     int n_plans;
-    MaasPlan *plans[MAAS_TRAIN_PLANS]; /* used last first */
+    MaasStepPlan plans[MAAS_TRAIN_PLANS]; /* used last first */
+    size_t limit;                         /* see maas_trainer_set_memory */
 } MaasTrainGraph;
 
 struct MaasTrainer {

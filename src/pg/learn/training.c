@@ -2,8 +2,9 @@
  * training.c - one training: survey, network, epochs, the model.
  *
  * Rows that fit into maintenance_work_mem are read once and stay; others stream through a window, read anew in each
- * epoch and shuffled within the window.  Rows kept apart for validation take at most a quarter of that memory.
- * The engine's steps are the caller's own: a cancel or a timeout is seen within a step.
+ * epoch and shuffled within the window.  Rows take at most three quarters of that memory, those kept apart for
+ * validation a quarter of this share; steps take what the rows leave, computing parts of the network twice if need
+ * be. The engine's steps are the caller's own: a cancel or a timeout is seen within a step.
  */
 #include "postgres.h"
 #include "compat.h"
@@ -152,12 +153,17 @@ static void SaveCheckpoint(Training *t, int64 epoch)
 
 static void MakeWindows(Training *t)
 {
-    Size bytes = (Size)maintenance_work_mem * 1024, row = WindowRowBytes(t->loader);
-    Size apart = Min(row * (Size)t->table->n_validation, bytes / 4);
+    Size all = (Size)maintenance_work_mem * 1024, most = all - all / 4, row = WindowRowBytes(t->loader), held;
+    Size apart = Min(row * (Size)t->table->n_validation, most / 4);
 
-    t->window = WindowNew(t->loader, t->table->n_train, bytes - apart);
-    if (t->table->n_validation > 0)
+    t->window = WindowNew(t->loader, t->table->n_train, most - apart);
+    held = row * (Size)t->window->capacity;
+    if (t->table->n_validation > 0) {
         t->apart = WindowNew(t->loader, t->table->n_validation, apart);
+        held += row * (Size)t->apart->capacity;
+    }
+    t->step_limit = all - Min(held, most); /* a window holds one row however large it is */
+    maas_trainer_set_memory(t->trainer, t->step_limit);
     if (t->window->capacity < t->table->n_train)
         ereport(NOTICE,
                 (errmsg("the rows take %zu MB, more than maintenance_work_mem: they are read again in each epoch",
@@ -206,6 +212,25 @@ static pg_noreturn void StepFailed(const Training *t, MaasError *err, int64 epoc
     BorderThrow(err);
 }
 
+/* After the first step: what steps take is known.  Rows are evaluated in batches that take no more. */
+static void LookAtMemory(Training *t, int64 n)
+{
+    MaasStepMemory memory = maas_trainer_memory(t->trainer);
+    Size row = memory.whole / (Size)n;
+
+    t->evaluate_rows = Min(EVALUATE_ROWS, Max(n, (int64)(t->step_limit / Max(row, 1))));
+    if (memory.taken < memory.whole)
+        ereport(NOTICE, (errmsg("parts of the network are computed twice, as maintenance_work_mem asks"),
+                         errdetail("A step takes %.1f MB beside the rows, and would take %.1f MB.",
+                                   (double)memory.taken / (1 << 20), (double)memory.whole / (1 << 20)),
+                         errhint("Training is faster with %zu MB more.", (memory.whole - memory.taken) >> 20)));
+    else if (memory.taken > t->step_limit)
+        ereport(NOTICE, (errmsg("a step takes more than the rows leave of maintenance_work_mem"),
+                         errdetail("It takes %.1f MB beside the rows, %.1f MB are left.",
+                                   (double)memory.taken / (1 << 20), (double)t->step_limit / (1 << 20)),
+                         errhint("A smaller batch_size takes less.")));
+}
+
 /* Takes a step on each batch of the window. */
 static void LearnWindow(Training *t, int64 epoch)
 {
@@ -242,6 +267,8 @@ static void LearnWindow(Training *t, int64 epoch)
         t->learning += Seconds(begun);
         if (status != MAAS_OK)
             StepFailed(t, &err, epoch);
+        if (t->evaluate_rows == 0)
+            LookAtMemory(t, n);
         t->epoch_loss += result.loss * result.weight;
         t->epoch_weight += result.weight;
         t->seen += n;
@@ -290,9 +317,10 @@ static void AddOutput(const Training *t, const Batch *batch, const MaasValue *ou
 static double Validate(Training *t, MaasMetrics *metrics)
 {
     double loss = 0, weight = 0;
+    int64 rows = t->evaluate_rows > 0 ? t->evaluate_rows : EVALUATE_ROWS;
 
-    for (int64 at = 0; at < t->apart->n; at += EVALUATE_ROWS) {
-        int64 n = Min(EVALUATE_ROWS, t->apart->n - at);
+    for (int64 at = 0; at < t->apart->n; at += rows) {
+        int64 n = Min(rows, t->apart->n - at);
         BorderRun run = BORDER_RUN_INIT;
         MaasRunOptions options;
         MaasStepResult result;

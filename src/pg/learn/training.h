@@ -39,6 +39,8 @@ typedef struct Training {
     MaasMem mem;
     Loader *loader;
     Window *window, *apart; /* apart NULL: nothing is kept apart */
+    Size step_limit;        /* bytes that the rows leave for a step */
+    int64 evaluate_rows;    /* in a batch; 0 before the first step */
     MaasTrainer *trainer;
     int64 steps_per_epoch;
     char *checkpoint_path;
