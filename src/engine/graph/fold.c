@@ -216,6 +216,9 @@ MaasStatus maas_graph_infer_and_fold(MaasGraph *graph, MaasInferScope *scope, Ma
     scope->fold_ctx = &load;
     scope->keep = true;
     MAAS_TRY(maas_infer_frame(scope, graph, NULL, NULL, &frame, err));
+    frame->sizes = maas_arena_array(scope->arena, (size_t)graph->n_edges + 1, sizeof *frame->sizes, err);
+    if (!frame->sizes)
+        return err->status;
     MAAS_TRY(maas_infer_frame_nodes(scope, frame, err));
     remove_folded(graph);
     return drop_unused_constants(graph, run->mem, err);

@@ -12,6 +12,7 @@
 #include "infer.h"
 
 #define MAAS_MAX_INFER_STEPS 20000000
+#define MAX_SHAPE_PARTS 16 /* inputs of a node that makes a shape */
 
 static MaasStatus node_fail(const MaasNode *node, MaasError *err, MaasStatus status, const char *format, ...)
 {
@@ -208,8 +209,21 @@ MaasStatus maas_infer_node(MaasInferScope *scope, const MaasNode *node, const Ma
                       .out = out,
                       .scope = scope,
                       .err = err};
+    const int64_t *in_sizes[MAX_SHAPE_PARTS], *out_sizes[1] = {NULL};
+    const bool follow =
+        scope->frame && scope->frame->sizes && node->n_in <= MAX_SHAPE_PARTS && node->n_out == 1 && out[0];
 
+    if (follow) {
+        for (int i = 0; i < node->n_in; i++)
+            in_sizes[i] = node->in[i] == MAAS_NO_VALUE ? NULL : scope->frame->sizes[node->in[i]];
+        c.in_sizes = in_sizes;
+        c.out_sizes = out_sizes;
+    }
     MAAS_TRY(node->op->infer(&c));
+    if (node->op->sizes && c.out_sizes)
+        MAAS_TRY(node->op->sizes(&c));
+    if (follow)
+        scope->frame->sizes[node->out[0]] = out_sizes[0];
     if (node->op->cost)
         scope->flops += node->op->cost(&c);
     else if (node->n_out > 0 && out[0] && maas_info_shape_known(out[0])) {

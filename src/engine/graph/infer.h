@@ -14,6 +14,7 @@ typedef struct MaasInferFrame {
     const MaasGraph *graph;
     struct MaasInferFrame *parent; /* of graph->parent; NULL for the main graph */
     MaasInfo *infos;               /* graph->n_edges */
+    const int64_t **sizes; /* of the main graph at load: the elements of shapes (op/shape_value.c); else NULL */
 } MaasInferFrame;
 
 /* Computes node when every content it needs is known.  Sets the values of those outputs that it could compute;

@@ -22,6 +22,7 @@
         .attrs = {MAAS_OLD_AXIS},                                                                                  \
         .adapt = maas_adapt_old_broadcast,                                                                         \
         .infer = maas_infer_binary,                                                                                \
+        .sizes = maas_sizes_##id,                                                                                  \
         .compute = compute_fn,                                                                                     \
         .batch = maas_batch_##id,                                                                                  \
         .grad = grad_##id,                                                                                         \

@@ -175,6 +175,7 @@ const MaasOp maas_op_cast = {
     .attrs = {CAST_ATTRS, {"to", MAAS_ATTR_INT, .required = true}},
     .adapt = adapt_cast,
     .infer = infer_cast,
+    .sizes = maas_sizes_same,
     .compute = compute_cast,
     .batch = maas_batch_cast,
     .grad = grad_cast,

@@ -137,6 +137,7 @@ const MaasOp maas_op_concat = {
     .attrs = {{"axis", MAAS_ATTR_INT, .required = true}},
     .adapt = adapt_concat,
     .infer = infer_concat,
+    .sizes = maas_sizes_concat,
     .compute = compute_concat,
     .batch = maas_batch_concat,
     .grad = grad_concat,

@@ -41,6 +41,10 @@ MaasStatus maas_infer_axes_of(const MaasInferCtx *c, const MaasTensor *t, int ra
 MaasStatus maas_infer_ints(MaasInferCtx *c, int i, int rank, int64_t n, const int64_t *values);
 /* Output 0 has the shape that input i, a vector of int64, says. */
 MaasStatus maas_infer_shaped(MaasInferCtx *c, int i);
+/* The part [*from, *to) of the sizes that Shape's attributes start and end ask for. */
+void maas_shape_range(const MaasAttr *attr, int rank, int *from, int *to);
+/* Element k of input i, a shape, where it is known at load: a size or its symbol. */
+bool maas_known_size(const MaasInferCtx *c, int i, int64_t k, int64_t *size);
 /* The element types that an attribute `dtype` may name; refuses others. */
 MaasStatus maas_infer_dtype(const MaasInferCtx *c, int64_t dtype, MaasTypeSet allowed, MaasType *type);
 /* A copy of an info that lives as long as the inference results, without its content. */
@@ -53,6 +57,17 @@ MaasStatus maas_infer_merge(MaasInferCtx *c, const char *what, MaasInfo *dst, co
  * `sizes`.  Only before `data` itself is known: then the computation checks them. */
 MaasStatus maas_infer_indices(const MaasInferCtx *c, int i, const MaasInfo *data, int64_t depth,
                               const int64_t *sizes);
+
+/* shape_value.c: which elements of a shape are known, for the record's `sizes` */
+MaasStatus maas_sizes_shape(MaasInferCtx *c);
+MaasStatus maas_sizes_same(MaasInferCtx *c);
+MaasStatus maas_sizes_gather(MaasInferCtx *c);
+MaasStatus maas_sizes_slice(MaasInferCtx *c);
+MaasStatus maas_sizes_concat(MaasInferCtx *c);
+MaasStatus maas_sizes_add(MaasInferCtx *c);
+MaasStatus maas_sizes_sub(MaasInferCtx *c);
+MaasStatus maas_sizes_mul(MaasInferCtx *c);
+MaasStatus maas_sizes_div(MaasInferCtx *c);
 
 /* Element i of a number tensor as double; 0 for types that are not numbers. */
 double maas_number_at(const MaasTensor *t, int64_t i);

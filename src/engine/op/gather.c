@@ -116,6 +116,7 @@ const MaasOp maas_op_gather = {
     .out = {{"output", MAAS_T_ANY, 'T', 0}},
     .attrs = {{"axis", MAAS_ATTR_INT, .i = 0}},
     .infer = infer_gather,
+    .sizes = maas_sizes_gather,
     .compute = compute_gather,
     .batch = maas_batch_gather,
     .grad = grad_gather,

@@ -113,6 +113,9 @@ typedef struct MaasInferCtx {
     int n_in, n_out;
     const MaasInfo *const *in; /* n_in; NULL for an absent optional input */
     MaasInfo *const *out;      /* n_out; NULL for an output that the model does not name */
+    const int64_t *const
+        *in_sizes;             /* n_in, at load: the elements of an input that is a shape, as dims; else NULL */
+    const int64_t **out_sizes; /* n_out, at load: where to put those of an output; else NULL */
     MaasInferScope *scope;     /* memory, symbols, subgraphs */
     MaasError *err;
 } MaasInferCtx;
@@ -176,6 +179,10 @@ struct MaasOp {
      * carry shapes or axes) are known, every output's shape must come out, unless MAAS_OP_DYNAMIC.  All that
      * can be wrong with shapes and constant inputs is reported here and nowhere else. */
     MaasStatus (*infer)(MaasInferCtx *c);
+
+    /* Optional, after infer at load: what is known of the elements of output 0 when it is a shape
+     * (shape_value.c). */
+    MaasStatus (*sizes)(MaasInferCtx *c);
 
     /* Optional, once per node after load: c->in[i] is given for constants only.  May make a state with
      * maas_state: one block without pointers (offsets only), since it is stored in a mapped file. */

@@ -99,6 +99,17 @@ static MaasStatus check_count(const MaasInferCtx *c, const MaasInfo *in, int ran
     return MAAS_OK;
 }
 
+/* Size i of a new shape of which not all is known; a symbol could be 0, which copies the input's size. */
+static int64_t known_size(const MaasInferCtx *c, int i, bool allow_zero)
+{
+    const MaasInfo *in = c->in[0];
+    int64_t size, copied = i < in->rank ? in->dims[i] : MAAS_DIM_ANY;
+
+    if (!maas_known_size(c, 1, i, &size))
+        return MAAS_DIM_ANY;
+    return allow_zero || size > 0 || size == copied ? size : size == 0 ? copied : MAAS_DIM_ANY;
+}
+
 static MaasStatus infer_reshape(MaasInferCtx *c)
 {
     const MaasInfo *in = c->in[0];
@@ -112,7 +123,7 @@ static MaasStatus infer_reshape(MaasInferCtx *c)
         if (length >= 0)
             MAAS_TRY(maas_infer_rank(c, length));
         for (int i = 0; i < length; i++)
-            dims[i] = MAAS_DIM_ANY;
+            dims[i] = known_size(c, i, allow_zero);
         return maas_infer_out(c, 0, MAAS_UNDEFINED, length < 0 ? -1 : (int)length, dims);
     }
     MAAS_TRY(maas_infer_rank(c, shape->count));
@@ -153,6 +164,7 @@ const MaasOp maas_op_reshape = {
     .attrs = {{"allowzero", MAAS_ATTR_INT, .i = 0}},
     .adapt = adapt_reshape,
     .infer = infer_reshape,
+    .sizes = maas_sizes_same,
     .batch = maas_batch_reshape,
     .grad = grad_view,
 };
@@ -244,6 +256,7 @@ const MaasOp maas_op_squeeze = {
     .out = VIEW_OUT,
     .adapt = adapt_axes,
     .infer = infer_squeeze,
+    .sizes = maas_sizes_same,
     .batch = maas_batch_squeeze,
     .grad = grad_view,
 };
@@ -284,6 +297,7 @@ const MaasOp maas_op_unsqueeze = {
     .out = VIEW_OUT,
     .adapt = adapt_axes,
     .infer = infer_unsqueeze,
+    .sizes = maas_sizes_same,
     .batch = maas_batch_unsqueeze,
     .grad = grad_view,
 };

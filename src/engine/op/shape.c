@@ -12,8 +12,7 @@
 
 enum { SHAPE_START, SHAPE_END };
 
-/* The part [*from, *to) of the sizes that attributes start and end ask for. */
-static void shape_range(const MaasAttr *attr, int rank, int *from, int *to)
+void maas_shape_range(const MaasAttr *attr, int rank, int *from, int *to)
 {
     int64_t start = attr[SHAPE_START].i, end = attr[SHAPE_END].set ? attr[SHAPE_END].i : rank;
 
@@ -31,7 +30,7 @@ static MaasStatus infer_shape(MaasInferCtx *c)
 
     if (in->rank < 0)
         return maas_infer_out(c, 0, MAAS_INT64, 1, &n);
-    shape_range(c->attr, in->rank, &from, &to);
+    maas_shape_range(c->attr, in->rank, &from, &to);
     n = to - from;
     if (!maas_dims_known(to - from, in->dims + from))
         return maas_infer_out(c, 0, MAAS_INT64, 1, &n);
@@ -43,7 +42,7 @@ static MaasStatus compute_shape(MaasCtx *c)
     const MaasTensor *in = maas_in(c, 0);
     int from, to;
 
-    shape_range(c->attr, in->rank, &from, &to);
+    maas_shape_range(c->attr, in->rank, &from, &to);
     if (to > from)
         memcpy(maas_out(c, 0)->data, in->dims + from, (size_t)(to - from) * sizeof *in->dims);
     return MAAS_OK;
@@ -57,6 +56,7 @@ const MaasOp maas_op_shape = {
     .out = {{"shape", MAAS_T_I64, 0, 0}},
     .attrs = {[SHAPE_START] = {"start", MAAS_ATTR_INT, .i = 0}, [SHAPE_END] = {"end", MAAS_ATTR_INT, .i = 0}},
     .infer = infer_shape,
+    .sizes = maas_sizes_shape,
     .compute = compute_shape,
     .batch = maas_batch_shape,
 };
@@ -105,7 +105,11 @@ static MaasStatus infer_constant_of_shape(MaasInferCtx *c)
     if (length >= 0)
         MAAS_TRY(maas_infer_rank(c, length));
     for (int i = 0; i < length; i++) {
-        dims[i] = shape ? maas_known_int(shape, i) : MAAS_DIM_ANY;
+        dims[i] = MAAS_DIM_ANY;
+        if (shape)
+            dims[i] = maas_known_int(shape, i);
+        else
+            maas_known_size(c, 0, i, &dims[i]);
         if (shape && dims[i] < 0)
             return maas_infer_fail(c, MAAS_ERR_VALUE, "size %d of the shape is %lld", i, (long long)dims[i]);
     }

@@ -144,6 +144,7 @@ const MaasOp maas_op_slice = {
     .out = {{"output", MAAS_T_ANY, 'T', 0}},
     .adapt = adapt_slice,
     .infer = infer_slice,
+    .sizes = maas_sizes_slice,
     .compute = compute_slice,
     .batch = maas_batch_slice,
     .grad = grad_slice,
@@ -303,7 +304,11 @@ static MaasStatus infer_expand(MaasInferCtx *c)
     if (rank < 0 || length < 0)
         return maas_infer_out(c, 0, MAAS_UNDEFINED, -1, NULL);
     for (int i = 0; i < length; i++) {
-        want[i] = shape ? maas_known_int(shape, i) : MAAS_DIM_ANY;
+        want[i] = MAAS_DIM_ANY;
+        if (shape)
+            want[i] = maas_known_int(shape, i);
+        else
+            maas_known_size(c, 1, i, &want[i]);
         if (shape && want[i] < 0)
             return maas_infer_fail(c, MAAS_ERR_VALUE, "size %d of the shape is %lld", i, (long long)want[i]);
     }
