@@ -92,7 +92,7 @@ static double cost_fused_attention(const MaasInferCtx *c)
 
 /* ---- computation ---- */
 
-#define TILE 16384 /* scores of a block: 64 KiB of the thread's stack */
+#define TILE 16384 /* scores of a block, keys that are packed: each 64 KiB of the thread's stack */
 #define KEYS 256
 #define ROWS 128
 
@@ -132,15 +132,45 @@ static float *at(const Heads *h, int64_t batch, int64_t head, int64_t row)
     return h->data + batch * h->batch + head * h->head + row * (h->turned ? 1 : h->row);
 }
 
+/* The product l; tb: B is stored as (n, k).  OpenBLAS is only asked where it is faster: opening it takes a process
+ * two milliseconds. */
+static void product(MaasLinear *l, bool tb, float *room)
+{
+    const float *b = l->b;
+    const int64_t n = l->n, ldb = l->ldb;
+    int64_t wide;
+
+    if (!maas_kernel->linear_leads(false, l->m, n, l->k) || l->k > TILE / MAAS_PANEL) {
+        maas_gemm_f32(false, tb, l->m, n, l->k, l->alpha, l->a, l->lda, b, ldb, l->add, l->c, l->ldc);
+        return;
+    }
+    if (!tb) {
+        maas_kernel->linear_f32(l, 0, l->m, 0, n);
+        return;
+    }
+    wide = TILE / l->k / MAAS_PANEL * MAAS_PANEL;
+    l->b = room;
+    l->ldb = 0;
+    for (int64_t j = 0; j < n; j += wide, l->c += wide) {
+        l->n = n - j < wide ? n - j : wide;
+        maas_kernel->linear_pack_f32(true, l->k, l->n, b + j * ldb, ldb, room, 0, l->n);
+        maas_kernel->linear_f32(l, 0, l->m, 0, l->n);
+    }
+}
+
 /* The scores (rows, n) of queries from `first` on and keys from `key` on. */
 static void score(const Job *job, int64_t b, int64_t h, int64_t first, int64_t key, int64_t rows, int64_t n,
-                  float *tile)
+                  float *tile, float *room)
 {
     int64_t m = job->q.size[2] == 1 ? 1 : rows, columns = job->k.size[2] == 1 ? 1 : n;
     const float *q = at(&job->q, b, h, m < rows ? 0 : first), *k = at(&job->k, b, h, columns < n ? 0 : key);
 
-    maas_gemm_f32(false, !job->k.turned, m, columns, job->q.size[3], job->scale, q, job->q.row, k, job->k.row, 0,
-                  tile, n);
+    MaasLinear l = maas_linear_of(m, columns, job->q.size[3], q, k, tile);
+    l.alpha = job->scale;
+    l.lda = job->q.row;
+    l.ldb = job->k.row;
+    l.ldc = n;
+    product(&l, !job->k.turned, room);
     for (int64_t r = 0; r < m && columns < n; r++)
         for (int64_t i = 1; i < n; i++)
             tile[r * n + i] = tile[r * n];
@@ -152,7 +182,7 @@ static void score(const Job *job, int64_t b, int64_t h, int64_t first, int64_t k
 static void attend(void *arg, int64_t from, int64_t to)
 {
     const Job *job = arg;
-    _Alignas(64) float tile[TILE];
+    _Alignas(64) float tile[TILE], room[TILE];
     float top[ROWS], sum[ROWS], shrink[ROWS];
 
     for (int64_t i = from; i < to; i++) {
@@ -167,13 +197,16 @@ static void attend(void *arg, int64_t from, int64_t to)
                                                 first * job->mask_step[2] + key * job->mask_step[3]
                                           : NULL;
 
-            score(job, b, h, first, key, rows, n, tile);
+            score(job, b, h, first, key, rows, n, tile, room);
             maas_kernel->attention_block(rows, n, tile, mask, job->mask_step[2], job->mask_step[3], top, sum,
                                          shrink, key == 0);
             if (key > 0)
                 maas_kernel->attention_scale(rows, width, y, job->y.row, shrink, false);
-            maas_gemm_f32(false, false, rows, width, n, 1, tile, n, at(&job->v, b, h, key), job->v.row, key > 0, y,
-                          job->y.row);
+            MaasLinear l = maas_linear_of(rows, width, n, tile, at(&job->v, b, h, key), y);
+            l.ldb = job->v.row;
+            l.ldc = job->y.row;
+            l.add = key > 0;
+            product(&l, false, room);
         }
         if (keys > 0)
             maas_kernel->attention_scale(rows, width, y, job->y.row, sum, true);

@@ -138,6 +138,25 @@ TEST(fuse_attention_blocks)
                  "out y\n");
 }
 
+/* Heads so wide that keys are packed in two parts. */
+TEST(fuse_attention_wide)
+{
+    check_fusing("FusedAttention", 1,
+                 "in q N,130,2,80\n"
+                 "in k N,270,2,80\n"
+                 "in v N,270,2,70\n"
+                 "value scale 0.11\n"
+                 "Transpose q > qt perm=[0,2,1,3]\n"
+                 "Transpose k > kt perm=[0,2,3,1]\n"
+                 "Transpose v > vt perm=[0,2,1,3]\n"
+                 "MatMul qt kt > s\n"
+                 "Mul s scale > m\n"
+                 "Softmax m > p\n"
+                 "MatMul p vt > yt\n"
+                 "Transpose yt > y perm=[0,2,1,3]\n"
+                 "out y\n");
+}
+
 /* What is not attention, or is wanted in the middle, stays. */
 TEST(fuse_attention_not)
 {
