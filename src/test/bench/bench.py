@@ -6,6 +6,9 @@ Each round times a burst of calls of one engine, then of the other; the figure i
 of one call, the spread half the distance between the quartiles.  Outputs are compared first: a benchmark of wrong
 answers is worth nothing.
 
+With several threads both engines are left alone before each burst: onnxruntime's threads look for work for about 0.1 s
+after a call before they sleep, and would take a core from whoever comes next in the same process.
+
 --cpu-time counts the calling thread's processor time instead of the clock's, for a first look on a machine that is busy
 with other things; figures that are published come from the clock.
 """
@@ -69,6 +72,9 @@ class Theirs:
 
 
 clock = time.perf_counter
+
+
+REST = 0.25  # seconds
 
 
 def burst(fn, calls):
@@ -163,8 +169,11 @@ def main():
                 error = np.abs(got - want).max() / max(np.abs(want).max(), 1e-30)
                 n_ours, n_theirs = calls_for(ours.run, args.seconds), calls_for(theirs.run, args.seconds)
                 a, b = [], []
+                rest = REST if threads > 1 else 0
                 for _ in range(args.rounds):
+                    time.sleep(rest)
                     a.append(burst(ours.run, n_ours) - overhead)
+                    time.sleep(rest)
                     b.append(burst(theirs.run, n_theirs))
                 ta, tb = statistics.median(a), statistics.median(b)
                 flops = lib.bench_flops(ours.handle) * batch * (feed["ids"].shape[1] if "ids" in feed else 1)
