@@ -15,7 +15,8 @@
 /*
  * Calls fn(arg, from, to) for pieces of at least grain elements that make up [0, n), on the calling thread and up
  * to threads - 1 others, and returns when all are done.  stop (or NULL) is polled between pieces: when it is not
- * zero the rest is left out and false is returned.  Threads that cannot be had are done without.  A call from
+ * zero the rest is left out and false is returned.  A thread begins with the same part of [0, n) in every call: the
+ * caller with the first.  Threads that cannot be had are done without.  A call from
  * inside fn, or while another thread uses the pool, runs on its own thread alone.
  */
 bool maas_threads_run(int threads, int64_t n, int64_t grain, void (*fn)(void *arg, int64_t from, int64_t to),

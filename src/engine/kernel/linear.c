@@ -15,7 +15,7 @@
 #define STEP (2 * LANES) /* columns of a tile */
 #define DEPTH 400        /* of a block */
 #define A_ROW 416        /* elements from row to row of A's copy: rows fall into different sets of the cache */
-#define COLUMNS 512      /* of a block of packed B: it stays in the second-level cache */
+#define COLUMNS 256      /* of a block of packed B: it stays in the second-level cache, with the next one coming */
 
 #if LANES == 16
 #define ROWS 12

@@ -122,56 +122,89 @@ static void put_stat(MaasTensor *t, int64_t i, double value)
         MAAS_F32(t)[i] = (float)value;
 }
 
-/* y = (x - mean) / sqrt(variance + epsilon) * scale + bias for every row; centred: by the mean, else around 0. */
-static MaasStatus normalise_trailing(MaasCtx *c, bool centred)
-{
-    const MaasTensor *x = maas_in(c, 0);
-    const MaasTensor *affine[2] = {maas_in(c, 1), centred ? maas_in(c, 2) : NULL};
-    MaasTensor *y = maas_out(c, 0);
-    int axis = (int)(c->attr[LAYER_AXIS].i < 0 ? c->attr[LAYER_AXIS].i + x->rank : c->attr[LAYER_AXIS].i);
-    const void *row[2] = {NULL, NULL};
-    size_t size = maas_type_size(x->type);
-    const double zero = 0;
-    int64_t n = 1;
-    void *own[2] = {NULL, NULL};
+typedef struct Trailing {
+    const MaasTensor *x, *affine[2]; /* scale and bias, or NULL */
+    MaasTensor *y, *mean, *factor;   /* the last two may be NULL */
+    const void *row[2];              /* (n): what of scale and bias meets a row */
+    void *own[2]; /* (n): where that is put together for each row; NULL: it is the same for all */
+    int axis;
+    int64_t n; /* elements of a row */
+    double epsilon;
+    bool centred;
+} Trailing;
 
-    for (int i = axis; i < x->rank; i++)
-        n *= x->dims[i];
-    if (x->count == 0)
-        return MAAS_OK;
-    for (int k = 0; k < 2; k++) {
-        if (!affine[k])
-            continue;
-        if (one_row(affine[k], x, axis, n)) {
-            row[k] = affine[k]->data;
-        } else {
-            own[k] = maas_scratch(c, (size_t)n, size);
-            if (!own[k])
-                return maas_scratch_failed(c);
-            row[k] = own[k];
-        }
-    }
-    for (int64_t r = 0; r < x->count / n; r++) {
+/* Rows [from, to). */
+static void normalise_rows(void *arg, int64_t from, int64_t to)
+{
+    const Trailing *t = arg;
+    const MaasTensor *x = t->x, *y = t->y;
+    const double zero = 0;
+    const int64_t n = t->n;
+
+    for (int64_t r = from; r < to; r++) {
         double mean, variance, factor;
 
-        if ((r & 63) == 0 && maas_stop(c))
-            return maas_stopped(c);
         for (int k = 0; k < 2; k++)
-            if (own[k])
-                broadcast_row(affine[k], x, axis, r, n, own[k]);
-        moments(x, r * n, n, centred ? NULL : &zero, &mean, &variance);
-        factor = 1 / sqrt(variance + (double)c->attr[LAYER_EPSILON].f);
-        if (centred) {
-            put_stat(maas_out(c, 1), r, mean);
-            put_stat(maas_out(c, 2), r, factor);
+            if (t->own[k])
+                broadcast_row(t->affine[k], x, t->axis, r, n, t->own[k]);
+        moments(x, r * n, n, t->centred ? NULL : &zero, &mean, &variance);
+        factor = 1 / sqrt(variance + t->epsilon);
+        if (t->centred) {
+            put_stat(t->mean, r, mean);
+            put_stat(t->factor, r, factor);
         } else {
             mean = 0;
         }
         if (x->type == MAAS_DOUBLE)
-            maas_kernel->norm_row_f64(MAAS_F64(x) + r * n, mean, factor, row[0], row[1], MAAS_F64(y) + r * n, n);
+            maas_kernel->norm_row_f64(MAAS_F64(x) + r * n, mean, factor, t->row[0], t->row[1], MAAS_F64(y) + r * n,
+                                      n);
         else
-            maas_kernel->norm_row_f32(MAAS_F32(x) + r * n, (float)mean, (float)factor, row[0], row[1],
+            maas_kernel->norm_row_f32(MAAS_F32(x) + r * n, (float)mean, (float)factor, t->row[0], t->row[1],
                                       MAAS_F32(y) + r * n, n);
+    }
+}
+
+/* y = (x - mean) / sqrt(variance + epsilon) * scale + bias for every row; centred: by the mean, else around 0. */
+static MaasStatus normalise_trailing(MaasCtx *c, bool centred)
+{
+    const MaasTensor *x = maas_in(c, 0);
+    Trailing t = {.x = x,
+                  .affine = {maas_in(c, 1), centred ? maas_in(c, 2) : NULL},
+                  .y = maas_out(c, 0),
+                  .mean = maas_out(c, 1),
+                  .factor = maas_out(c, 2),
+                  .axis =
+                      (int)(c->attr[LAYER_AXIS].i < 0 ? c->attr[LAYER_AXIS].i + x->rank : c->attr[LAYER_AXIS].i),
+                  .n = 1,
+                  .epsilon = (double)c->attr[LAYER_EPSILON].f,
+                  .centred = centred};
+    bool alone = false;
+
+    if (x->count == 0)
+        return MAAS_OK;
+    for (int i = t.axis; i < x->rank; i++)
+        t.n *= x->dims[i];
+    for (int k = 0; k < 2; k++) {
+        if (!t.affine[k])
+            continue;
+        if (one_row(t.affine[k], x, t.axis, t.n)) {
+            t.row[k] = t.affine[k]->data;
+        } else {
+            t.own[k] = maas_scratch(c, (size_t)t.n, maas_type_size(x->type));
+            if (!t.own[k])
+                return maas_scratch_failed(c);
+            t.row[k] = t.own[k];
+            alone = true;
+        }
+    }
+    const int64_t rows = x->count / t.n, grain = 1 + 16384 / t.n;
+
+    if (!alone)
+        return maas_parallel(c, rows, grain, normalise_rows, &t);
+    for (int64_t r = 0; r < rows; r += grain) {
+        if (maas_stop(c))
+            return maas_stopped(c);
+        normalise_rows(&t, r, rows - r < grain ? rows : r + grain);
     }
     return MAAS_OK;
 }

@@ -1,6 +1,7 @@
 /*
  * product.c - matrix products inside operators.
  */
+#include <math.h>
 #include <string.h>
 
 #include "../kernel/blas.h"
@@ -67,7 +68,8 @@ static int64_t ceil_div(int64_t a, int64_t b)
     return a / b + (a % b != 0);
 }
 
-/* Pieces below one another use the same columns of B, which stay in the cache. */
+/* Pieces beside one another have the same rows: a thread's share is rows of C, which it reads again in what
+ * follows. */
 static void run_pieces(void *arg, int64_t from, int64_t to)
 {
     const Pieces *p = arg;
@@ -75,7 +77,7 @@ static void run_pieces(void *arg, int64_t from, int64_t to)
     const int64_t panels = ceil_div(l->n, MAAS_PANEL);
 
     for (int64_t i = from; i < to && !maas_stop(p->c); i++) {
-        const int64_t row = i % p->rows, column = i / p->rows;
+        const int64_t row = i / p->columns, column = i % p->columns;
         const int64_t end = panels * (column + 1) / p->columns * MAAS_PANEL;
 
         maas_kernel->linear_f32(l, l->m * row / p->rows, l->m * (row + 1) / p->rows,
@@ -83,8 +85,20 @@ static void run_pieces(void *arg, int64_t from, int64_t to)
     }
 }
 
-/* How many pieces, by their work and the threads; rows are not cut lower than a few tiles where columns can be cut.
- */
+/* The rows are cut for all threads where that leaves each some tiles; else for as many as divide them evenly. */
+static int64_t cut_rows(const MaasLinear *l, int64_t n, int threads)
+{
+    int64_t rows = l->m / 96 < n ? l->m / 96 : n;
+
+    if (rows >= threads)
+        return rows - rows % threads;
+    for (rows = threads; rows > 1 && (threads % rows || l->m / rows < 48); rows--)
+        continue;
+    return rows;
+}
+
+/* How many pieces, by their work and the threads, all of which get as many: eight, or four where they would be
+ * narrow, as each piece copies its rows of A. */
 static void cut(Pieces *p, int threads)
 {
     const MaasLinear *l = p->l;
@@ -92,14 +106,16 @@ static void cut(Pieces *p, int threads)
     const int64_t panels = ceil_div(l->n, MAAS_PANEL);
     double most = MOST;
 
-    if (threads > 1 && work > 2 * LEAST) {
-        most = work / threads / 4;
+    if (work <= 2 * LEAST)
+        threads = 1;
+    if (threads > 1) {
+        most = work / threads / (panels < 8 * 6 ? 4 : 8);
         most = most < LEAST ? LEAST : most > MOST ? MOST : most;
     }
-    int64_t n = work <= most ? 1 : work / most < 1e9 ? (int64_t)(work / most) + 1 : (int64_t)1e9;
+    int64_t n = work <= most ? 1 : work / most < 1e9 ? (int64_t)ceil(work / most) : (int64_t)1e9;
 
-    p->rows = l->m / 96 < 1 ? 1 : l->m / 96;
-    p->rows = p->rows < n ? p->rows : n;
+    n = ceil_div(n, threads) * threads;
+    p->rows = cut_rows(l, n, threads);
     p->columns = ceil_div(n, p->rows);
     if (p->columns > ceil_div(panels, 2)) {
         p->columns = ceil_div(panels, 2);

@@ -82,6 +82,34 @@ TEST(threads_nested)
             test_fail(__FILE__, __LINE__, "element %d was not visited 50 times", i);
 }
 
+enum { CALLER, WORKER };
+static pthread_t caller;
+static atomic_int first_at[2]; /* where the caller's and the worker's first pieces begin; -1: not yet */
+
+/* Both wait for each other in their first pieces. */
+static void note_first(void *arg, int64_t from, int64_t to)
+{
+    const int who = pthread_equal(pthread_self(), caller) ? CALLER : WORKER;
+
+    if (atomic_load(&first_at[who]) >= 0)
+        return;
+    atomic_store(&first_at[who], (int)from);
+    for (int i = 0; i < 20000 && atomic_load(&first_at[1 - who]) < 0; i++)
+        usleep(1000);
+}
+
+TEST(threads_shares)
+{
+    caller = pthread_self();
+    for (int n = 2; n <= 1000; n = n * 3 + 1) {
+        atomic_store(&first_at[CALLER], -1);
+        atomic_store(&first_at[WORKER], -1);
+        CHECK(maas_threads_run(2, n, 1, note_first, NULL, NULL));
+        CHECK_INT(first_at[CALLER], 0);
+        CHECK_INT(first_at[WORKER], n / 2);
+    }
+}
+
 static volatile int stop;
 
 static void stop_soon(void *arg, int64_t from, int64_t to)
