@@ -17,6 +17,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -179,6 +180,41 @@ static int OpenNew(const char *path)
         return -1;
     unlink(path); /* of a process that had our number and was killed */
     return BasicOpenFilePerm(path, flags, S_IRUSR | S_IWUSR);
+}
+
+static void ClaimPath(int leader, char *path, size_t size)
+{
+    snprintf(path, size, "%s/%s%d.claim", FOLDER, BUILDING, leader);
+}
+
+int FolderClaim(int leader)
+{
+    char path[sizeof(FOLDER) + 40];
+    int claim;
+
+    ClaimPath(leader, path, sizeof(path));
+    if (!MakeFolder())
+        return -1;
+    claim = OpenTransientFilePerm(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | PG_BINARY, S_IRUSR | S_IWUSR);
+    if (claim >= 0 && flock(claim, LOCK_EX | LOCK_NB) != 0) {
+        int error = errno;
+
+        CloseTransientFile(claim);
+        claim = -1;
+        errno = error;
+    }
+    return claim;
+}
+
+void FolderUnclaim(int leader, int claim)
+{
+    char path[sizeof(FOLDER) + 40];
+
+    ClaimPath(leader, path, sizeof(path));
+    if (claim < 0)
+        return;
+    unlink(path);
+    CloseTransientFile(claim);
 }
 
 static FolderResult Fail(int error, char *text, size_t size)

@@ -34,6 +34,12 @@ typedef enum FolderResult { FOLDER_WRITTEN, FOLDER_FAILED, FOLDER_STOPPED } Fold
 FolderResult FolderWrite(const uint8 *sha256, const MaasModel *model, const MaasRunOptions *options, char *text,
                          size_t size);
 
+/* A claim to write images that only one process at a time can hold, of those that the same process leads; -1 when
+ * another holds it, or it cannot be had (errno is not EWOULDBLOCK then).  It goes with the transaction at the
+ * latest. */
+int FolderClaim(int leader);
+void FolderUnclaim(int leader, int claim);
+
 /* Takes the image away; who has mapped it keeps it. */
 void FolderRemove(const uint8 *sha256);
 /* Takes images away, those used longest ago first, until they have no more than `limit` bytes together, but for

@@ -8,8 +8,8 @@
  * Building.  Who finds no image takes a lock on the content, looks again, prepares the model in private memory,
  * writes the image and opens that.  The lock is one of the server's own (an advisory lock of a class that SQL
  * cannot name): waiting for it can be cancelled, takes part in the search for deadlocks, and it goes with its
- * holder.  The processes of one parallel query do not wait for each other; where none has an image each makes one,
- * and the last to rename stays.  Where no image can be written (a full disk, a read-only one), the session keeps
+ * holder.  The processes of one parallel query hold it together, so among them a locked file decides, which is
+ * looked at again and again.  Where no image can be written (a full disk, a read-only one), the session keeps
  * its private model, and says so once; with maas.cache_size = 0 no image is made at all.
  *
  * Letting go.  When a transaction ends, mappings of images that were evicted or dropped are undone, and after
@@ -30,10 +30,13 @@
 #include "access/parallel.h"
 #include "access/xact.h"
 #include "storage/ipc.h"
+#include "storage/latch.h"
 #include "storage/lock.h"
+#include "storage/proc.h"
 #include "utils/memutils.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
+#include "utils/wait_event.h"
 
 #include "catalog/store.h"
 #include "session.h"
@@ -41,6 +44,7 @@
 #define IDLE_MS 10000
 #define TOUCH_MS 60000                     /* an image is marked as used no more often than this by one session */
 #define STRUCTURE_BYTES ((size_t)32 << 20) /* what a session may add to the models that it maps */
+#define CLAIM_MS 5                         /* between two looks at whether a claim is free */
 #define TRIM_BYTES ((size_t)1 << 20)
 #define LOCK_CLASS 0x6d61 /* SQL's own advisory locks have 1 and 2 */
 
@@ -282,11 +286,27 @@ static Prepared *Build(const Source *source)
     return opened;
 }
 
+/* Waits until no other process of this parallel query writes an image; none will before FolderUnclaim. */
+static int ClaimInGroup(int leader)
+{
+    for (;;) {
+        int claim = FolderClaim(leader);
+
+        if (claim >= 0 || errno != EWOULDBLOCK)
+            return claim;
+        (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, CLAIM_MS, PG_WAIT_EXTENSION);
+        ResetLatch(MyLatch);
+        CHECK_FOR_INTERRUPTS();
+    }
+}
+
 static Prepared *Get(const Source *source)
 {
+    PGPROC *leader = MyProc->lockGroupLeader;
     Prepared *p;
     LOCKTAG tag;
     uint32 key[2];
+    int claim = -1;
 
     UseList();
     p = Find(source->sha256);
@@ -300,9 +320,13 @@ static Prepared *Get(const Source *source)
     memcpy(key, source->sha256, sizeof(key));
     SET_LOCKTAG_ADVISORY(tag, InvalidOid, key[0], key[1], LOCK_CLASS);
     (void)LockAcquire(&tag, ExclusiveLock, false, false); /* released by an error, too */
+    if (leader)
+        claim = ClaimInGroup(leader->pid);
     p = OpenImage(source->sha256);
     if (!p)
         p = Build(source);
+    if (leader)
+        FolderUnclaim(leader->pid, claim);
     LockRelease(&tag, ExclusiveLock, false);
     return p;
 }

@@ -150,6 +150,16 @@ is($sessions[0]->ask(predict('a')), $a_is, 'and on');
 ok(maps($sessions[0], image_of('a')), 'with the new one');
 $_->close for @many;
 
+# The processes of one parallel query do not wait for each other's locks; one of them builds all the same.
+$server->sql("CREATE TABLE rows WITH (parallel_workers = 3) AS SELECT i, repeat('x', 2000) AS filler FROM generate_series(1, 40) i");
+unlink(image_of('a'));
+$before = builds();
+my $plan = $server->sql("SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET max_parallel_workers_per_gather = 3;"
+      . " EXPLAIN (ANALYZE, COSTS OFF) SELECT sum((maas_predict('a', array_fill(i::real, ARRAY[786432]))::real[])[1]) FROM rows");
+like($plan, qr/Workers Launched: [23]/, 'a cold parallel query');
+is(builds() - $before, 1, 'one of its processes built it');
+is_deeply([grep { /building/ } files()], [], 'and left no claim');
+
 # A builder that waits for the catalog keeps others waiting, who can be cancelled.
 unlink(image_of('a'));
 my $locker = $server->session;
