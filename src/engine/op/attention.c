@@ -8,14 +8,10 @@
 #include <string.h>
 
 #include "../kernel/kernel.h"
+#include "attention.h"
 #include "batch.h"
 #include "expect.h"
-#include "product.h"
-
-enum { AT_Q, AT_K, AT_V, AT_MASK, AT_PAST_KEY, AT_PAST_VALUE, AT_LENGTHS };
-enum { AT_Y, AT_PRESENT_KEY, AT_PRESENT_VALUE, AT_SCORES };
-enum { A_CAUSAL, A_KV_HEADS, A_Q_HEADS, A_MODE, A_SCALE, A_SOFTCAP, A_PRECISION, A_LEFT, A_RIGHT };
-enum { MODE_RAW, MODE_CAPPED, MODE_BIASED, MODE_SOFTMAX }; /* qk_matmul_output_mode */
+#include "grad.h"
 
 /* The sizes of one of Q, K, V. */
 typedef struct Side {
@@ -146,28 +142,9 @@ static double cost_attention(const MaasInferCtx *c)
 
 /* ---- computation ---- */
 
-/* Keys or values of all heads: element (batch b, head h, row r) begins at b * batch + h * head + r * row. */
-typedef struct Heads {
-    const char *data;
-    int64_t batch, head, row;
-} Heads;
-
-typedef struct Attention {
-    MaasType type;
-    int64_t size; /* bytes of an element */
-    int64_t batch, q_heads, kv_heads, queries, keys, past, head_size, value_size;
-    Heads q, k, v, y;
-    const MaasTensor *mask;
-    int64_t mask_step[3], mask_keys; /* of batch, head, query; keys that the mask covers */
-    const int64_t *lengths;
-    double scale, softcap;
-    int64_t left, right, mode;
-    bool causal;
-} Attention;
-
-static Heads heads_of(const MaasTensor *t, int64_t heads, int64_t rows, int64_t size)
+MaasHeads maas_attention_heads(const MaasTensor *t, int64_t heads, int64_t rows, int64_t size)
 {
-    Heads h = {t->data, heads * rows * size, rows * size, size};
+    MaasHeads h = {t->data, heads * rows * size, rows * size, size};
 
     if (t->rank == 3) {
         h.head = size;
@@ -176,13 +153,9 @@ static Heads heads_of(const MaasTensor *t, int64_t heads, int64_t rows, int64_t 
     return h;
 }
 
-static const void *head_at(const Attention *a, const Heads *h, int64_t batch, int64_t head, int64_t row)
-{
-    return h->data + (size_t)((batch * h->batch + head * h->head + row * h->row) * a->size);
-}
-
 /* Past rows and new ones behind each other, (batch, heads, past + rows, size), into `to`. */
-static Heads join(const Attention *a, const MaasTensor *past, const Heads *fresh, int64_t size, void *to)
+static MaasHeads join(const MaasAttention *a, const MaasTensor *past, const MaasHeads *fresh, int64_t size,
+                      void *to)
 {
     int64_t rows = a->keys - a->past;
     char *at = to;
@@ -195,13 +168,12 @@ static Heads join(const Attention *a, const MaasTensor *past, const Heads *fresh
                 memcpy(at, (const char *)past->data + (size_t)(b * a->kv_heads + h) * bytes, bytes);
             at += bytes;
             for (int64_t r = 0; r < rows; r++, at += size * a->size)
-                memcpy(at, head_at(a, fresh, b, h, r), (size_t)(size * a->size));
+                memcpy(at, maas_attention_at(a, fresh, b, h, r), (size_t)(size * a->size));
         }
-    return (Heads){to, a->kv_heads * a->keys * size, a->keys * size, size};
+    return (MaasHeads){to, a->kv_heads * a->keys * size, a->keys * size, size};
 }
 
-/* The keys [*from, *to) that a query may see. */
-static void visible(const Attention *a, int64_t batch, int64_t query, int64_t *from, int64_t *to)
+void maas_attention_visible(const MaasAttention *a, int64_t batch, int64_t query, int64_t *from, int64_t *to)
 {
     int64_t offset = a->past, at, end = a->keys;
 
@@ -230,9 +202,7 @@ static void visible(const Attention *a, int64_t batch, int64_t query, int64_t *f
 }
 
 #define DEFINE_ROW(T, NAME, TANH)                                                                                  \
-    /* One row of scores (keys) -> probabilities; keys outside [from, to) get 0.  shown: the row of                \
-     * qk_matmul_output or NULL.  mask: the mask's row, or NULL. */                                                \
-    static void row_##NAME(const Attention *a, T *row, int64_t from, int64_t to, int64_t mask_at, T *shown)        \
+    static void row_##NAME(const MaasAttention *a, T *row, int64_t from, int64_t to, int64_t mask_at, T *shown)    \
     {                                                                                                              \
         bool any = false;                                                                                          \
                                                                                                                    \
@@ -275,8 +245,16 @@ static void visible(const Attention *a, int64_t batch, int64_t query, int64_t *f
 DEFINE_ROW(float, f32, tanhf)
 DEFINE_ROW(double, f64, tanh)
 
+void maas_attention_row(const MaasAttention *a, void *row, int64_t from, int64_t to, int64_t mask_at, void *shown)
+{
+    if (a->type == MAAS_DOUBLE)
+        row_f64(a, row, from, to, mask_at, shown);
+    else
+        row_f32(a, row, from, to, mask_at, shown);
+}
+
 /* One head of one example; tile: room for `most` rows of scores. */
-static MaasStatus attend(MaasCtx *c, const Attention *a, int64_t b, int64_t h, int64_t most, char *tile,
+static MaasStatus attend(MaasCtx *c, const MaasAttention *a, int64_t b, int64_t h, int64_t most, char *tile,
                          char *shown)
 {
     int64_t kv = h / (a->q_heads / a->kv_heads);
@@ -285,32 +263,28 @@ static MaasStatus attend(MaasCtx *c, const Attention *a, int64_t b, int64_t h, i
         int64_t n = a->queries - first < most ? a->queries - first : most, least = a->keys, end = 0;
 
         MAAS_TRY(maas_product(c, a->type, false, true, n, a->keys, a->head_size, a->scale,
-                              head_at(a, &a->q, b, h, first), a->q.row, head_at(a, &a->k, b, kv, 0), a->k.row, 0,
-                              tile, a->keys));
+                              maas_attention_at(a, &a->q, b, h, first), a->q.row,
+                              maas_attention_at(a, &a->k, b, kv, 0), a->k.row, 0, tile, a->keys));
         for (int64_t i = 0; i < n; i++) {
             int64_t from, to, at = (i * a->keys) * a->size, query = first + i;
-            int64_t mask_at = b * a->mask_step[0] + h * a->mask_step[1] + query * a->mask_step[2];
             char *out =
                 shown ? shown + (size_t)(((b * a->q_heads + h) * a->queries + query) * a->keys * a->size) : NULL;
 
-            visible(a, b, query, &from, &to);
+            maas_attention_visible(a, b, query, &from, &to);
             least = from < least ? from : least;
             end = to > end ? to : end;
-            if (a->type == MAAS_DOUBLE)
-                row_f64(a, (double *)(void *)(tile + at), from, to, mask_at, (double *)(void *)out);
-            else
-                row_f32(a, (float *)(void *)(tile + at), from, to, mask_at, (float *)(void *)out);
+            maas_attention_row(a, tile + at, from, to, maas_attention_mask_at(a, b, h, query), out);
         }
         if (least > end)
             least = end;
         MAAS_TRY(maas_product(c, a->type, false, false, n, a->value_size, end - least, 1, tile + least * a->size,
-                              a->keys, head_at(a, &a->v, b, kv, least), a->v.row, 0,
-                              (void *)(uintptr_t)head_at(a, &a->y, b, h, first), a->y.row));
+                              a->keys, maas_attention_at(a, &a->v, b, kv, least), a->v.row, 0,
+                              maas_attention_at(a, &a->y, b, h, first), a->y.row));
     }
     return MAAS_OK;
 }
 
-static void plan_mask(Attention *a)
+static void plan_mask(MaasAttention *a)
 {
     int64_t step = 1;
 
@@ -325,7 +299,7 @@ static void plan_mask(Attention *a)
 }
 
 /* Keys and values with the past before them, in the present outputs or in scratch. */
-static MaasStatus join_past(MaasCtx *c, Attention *a)
+static MaasStatus join_past(MaasCtx *c, MaasAttention *a)
 {
     const MaasTensor *past_key = maas_in(c, AT_PAST_KEY), *past_value = maas_in(c, AT_PAST_VALUE);
     MaasTensor *key = maas_out(c, AT_PRESENT_KEY), *value = maas_out(c, AT_PRESENT_VALUE);
@@ -348,14 +322,14 @@ static MaasStatus join_past(MaasCtx *c, Attention *a)
     return MAAS_OK;
 }
 
-static MaasStatus compute_attention(MaasCtx *c)
+MaasStatus maas_attention_read(MaasCtx *c, const MaasTensor *y, MaasAttention *a)
 {
     const MaasTensor *q = maas_in(c, AT_Q), *k = maas_in(c, AT_K), *v = maas_in(c, AT_V);
     const MaasTensor *past = maas_in(c, AT_PAST_KEY), *lengths = maas_in(c, AT_LENGTHS);
-    MaasTensor *y = maas_out(c, AT_Y), *shown = maas_out(c, AT_SCORES);
     bool flat = q->rank == 3;
-    int64_t most, rows;
-    Attention a = {
+    int64_t rows = k->dims[flat ? 1 : 2];
+
+    *a = (MaasAttention){
         .type = q->type,
         .size = (int64_t)maas_type_size(q->type),
         .batch = q->dims[0],
@@ -371,22 +345,30 @@ static MaasStatus compute_attention(MaasCtx *c)
         .mode = c->attr[A_MODE].i,
         .causal = c->attr[A_CAUSAL].i != 0,
     };
+    a->keys = a->past + rows;
+    a->head_size = flat ? q->dims[2] / a->q_heads : q->dims[3];
+    a->value_size = flat ? v->dims[2] / a->kv_heads : v->dims[3];
+    a->scale = c->attr[A_SCALE].set ? (double)c->attr[A_SCALE].f : 1 / sqrt((double)a->head_size);
+    a->q = maas_attention_heads(q, a->q_heads, a->queries, a->head_size);
+    a->k = maas_attention_heads(k, a->kv_heads, rows, a->head_size);
+    a->v = maas_attention_heads(v, a->kv_heads, rows, a->value_size);
+    a->y = maas_attention_heads(y, a->q_heads, a->queries, a->value_size);
+    for (int64_t b = 0; a->lengths && b < a->batch; b++)
+        if (a->lengths[b] < 0 || a->lengths[b] > a->keys)
+            return maas_node_fail(c, MAAS_ERR_VALUE, "nonpad_kv_seqlen[%lld] must lie between 0 and %lld, got %lld",
+                                  (long long)b, (long long)a->keys, (long long)a->lengths[b]);
+    plan_mask(a);
+    return MAAS_OK;
+}
+
+static MaasStatus compute_attention(MaasCtx *c)
+{
+    MaasTensor *y = maas_out(c, AT_Y), *shown = maas_out(c, AT_SCORES);
+    MaasAttention a;
+    int64_t most;
     char *tile;
 
-    rows = k->dims[flat ? 1 : 2];
-    a.keys = a.past + rows;
-    a.head_size = flat ? q->dims[2] / a.q_heads : q->dims[3];
-    a.value_size = flat ? v->dims[2] / a.kv_heads : v->dims[3];
-    a.scale = c->attr[A_SCALE].set ? (double)c->attr[A_SCALE].f : 1 / sqrt((double)a.head_size);
-    a.q = heads_of(q, a.q_heads, a.queries, a.head_size);
-    a.k = heads_of(k, a.kv_heads, rows, a.head_size);
-    a.v = heads_of(v, a.kv_heads, rows, a.value_size);
-    a.y = heads_of(y, a.q_heads, a.queries, a.value_size);
-    for (int64_t b = 0; a.lengths && b < a.batch; b++)
-        if (a.lengths[b] < 0 || a.lengths[b] > a.keys)
-            return maas_node_fail(c, MAAS_ERR_VALUE, "nonpad_kv_seqlen[%lld] must lie between 0 and %lld, got %lld",
-                                  (long long)b, (long long)a.keys, (long long)a.lengths[b]);
-    plan_mask(&a);
+    MAAS_TRY(maas_attention_read(c, y, &a));
     MAAS_TRY(join_past(c, &a));
     if (y->count == 0 && (!shown || shown->count == 0))
         return MAAS_OK;
@@ -402,6 +384,32 @@ static MaasStatus compute_attention(MaasCtx *c)
     return MAAS_OK;
 }
 
+/* The past and what is shown of the scores are for inference. */
+static void grad_attention(MaasGrad *g)
+{
+    static const int inputs[] = {AT_Q, AT_K, AT_V, AT_MASK};
+    const int in[] = {maas_grad_in(g, AT_Q),       maas_grad_in(g, AT_K), maas_grad_in(g, AT_V),
+                      maas_grad_in(g, AT_MASK),    MAAS_NO_VALUE,         MAAS_NO_VALUE,
+                      maas_grad_in(g, AT_LENGTHS), maas_grad_dy(g, AT_Y)};
+    int out[4];
+
+    if (maas_grad_in(g, AT_PAST_KEY) != MAAS_NO_VALUE)
+        maas_grad_refuse(g, "past_key");
+    if (maas_grad_wants(g, AT_MASK) &&
+        maas_grad_info(g, maas_grad_in(g, AT_MASK))->type != maas_grad_info(g, maas_grad_in(g, AT_Q))->type)
+        maas_grad_refuse(g, "a mask of another type");
+    for (int i = AT_PRESENT_KEY; i <= AT_SCORES; i++)
+        if (maas_grad_dy(g, i) != MAAS_NO_VALUE)
+            maas_grad_refuse(g, "output %d", i);
+    if (maas_grad_dy(g, AT_Y) == MAAS_NO_VALUE)
+        return;
+    maas_grad_ask(g, 4, inputs, out);
+    maas_grad_nodes(g, "AttentionGrad", 8, in, 4, out);
+    maas_grad_copy_attrs(g, 0, A_COUNT);
+    for (int i = 0; i < 4; i++)
+        maas_grad_give(g, i, out[i]);
+}
+
 const MaasOp maas_op_attention = {
     .domain = "",
     .name = "Attention",
@@ -412,24 +420,17 @@ const MaasOp maas_op_attention = {
            {"K", MAAS_T_FLOATS, 'T', 0},
            {"V", MAAS_T_FLOATS, 'V', 0},
            {"attn_mask", MAAS_T_NUMERIC | MAAS_T_BOOL, 0, MAAS_OPTIONAL},
-           {"past_key", MAAS_T_FLOATS, 'T', MAAS_OPTIONAL},
-           {"past_value", MAAS_T_FLOATS, 'V', MAAS_OPTIONAL},
+           {"past_key", MAAS_T_FLOATS, 'T', MAAS_OPTIONAL | MAAS_NO_GRAD},
+           {"past_value", MAAS_T_FLOATS, 'V', MAAS_OPTIONAL | MAAS_NO_GRAD},
            {"nonpad_kv_seqlen", MAAS_T_I64, 0, MAAS_OPTIONAL}},
     .out = {{"Y", MAAS_T_FLOATS, 'T', 0},
             {"present_key", MAAS_T_FLOATS, 'T', MAAS_OPTIONAL},
             {"present_value", MAAS_T_FLOATS, 'V', MAAS_OPTIONAL},
             {"qk_matmul_output", MAAS_T_FLOATS, 'T', MAAS_OPTIONAL}},
-    .attrs = {{"is_causal", MAAS_ATTR_INT},
-              {"kv_num_heads", MAAS_ATTR_INT},
-              {"q_num_heads", MAAS_ATTR_INT},
-              {"qk_matmul_output_mode", MAAS_ATTR_INT},
-              {"scale", MAAS_ATTR_FLOAT},
-              {"softcap", MAAS_ATTR_FLOAT},
-              {"softmax_precision", MAAS_ATTR_INT},
-              {"left_window_size", MAAS_ATTR_INT, .i = -1},
-              {"right_window_size", MAAS_ATTR_INT, .i = -1}},
+    .attrs = {MAAS_ATTENTION_ATTRS},
     .infer = infer_attention,
     .compute = compute_attention,
     .batch = maas_batch_attention,
     .cost = cost_attention,
+    .grad = grad_attention,
 };

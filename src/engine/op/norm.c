@@ -545,6 +545,22 @@ static MaasStatus compute_mvn(MaasCtx *c)
     return MAAS_OK;
 }
 
+/* With s the deviation that y was divided by: dx = (dy - mean(dy) - y mean(dy y)) / s. */
+static void grad_mvn(MaasGrad *g)
+{
+    const MaasAttr *attr = &maas_grad_attrs(g)[0];
+    static const int64_t usual[] = {0, 2, 3};
+    int x = maas_grad_in(g, 0), y = maas_grad_out(g, 0), dy = maas_grad_dy(g, 0);
+    int axes = attr->set ? maas_grad_ints(g, attr->n, attr->ints) : maas_grad_ints(g, 3, usual);
+    int centred = MAAS_GRAD(g, "Sub", x, MAAS_GRAD(g, "ReduceMean", x, axes));
+    int variance = MAAS_GRAD(g, "ReduceMean", maas_grad_mul(g, centred, centred), axes);
+    int s = MAAS_GRAD(g, "Add", MAAS_GRAD(g, "Sqrt", variance), maas_grad_number(g, x, 1e-9));
+    int along = maas_grad_mul(g, y, MAAS_GRAD(g, "ReduceMean", maas_grad_mul(g, dy, y), axes));
+    int rest = MAAS_GRAD(g, "Sub", dy, MAAS_GRAD(g, "ReduceMean", dy, axes));
+
+    maas_grad_give(g, 0, maas_grad_div(g, MAAS_GRAD(g, "Sub", rest, along), s));
+}
+
 const MaasOp maas_op_mean_variance_normalization = {
     .domain = "",
     .name = "MeanVarianceNormalization",
@@ -557,6 +573,7 @@ const MaasOp maas_op_mean_variance_normalization = {
     .infer = infer_mvn,
     .compute = compute_mvn,
     .batch = maas_batch_along_axes,
+    .grad = grad_mvn,
 };
 
 /* ---- LpNormalization: x / its norm along one axis ---- */
@@ -683,6 +700,14 @@ static MaasStatus compute_lrn(MaasCtx *c)
     return MAAS_OK;
 }
 
+static void grad_lrn(MaasGrad *g)
+{
+    int dx = MAAS_GRAD(g, "LRNGrad", maas_grad_dy(g, 0), maas_grad_in(g, 0));
+
+    maas_grad_copy_attrs(g, 0, LRN_SIZE + 1);
+    maas_grad_give(g, 0, dx);
+}
+
 const MaasOp maas_op_lrn = {
     .domain = "",
     .name = "LRN",
@@ -698,4 +723,5 @@ const MaasOp maas_op_lrn = {
     .infer = infer_lrn,
     .compute = compute_lrn,
     .batch = maas_batch_lrn,
+    .grad = grad_lrn,
 };

@@ -1,6 +1,6 @@
 /*
- * norm_grad.c - the gradients of LayerNormalization, RMSNormalization, InstanceNormalization, GroupNormalization
- * and BatchNormalization, as internal operators.
+ * norm_grad.c - the gradients of LayerNormalization, RMSNormalization, InstanceNormalization, GroupNormalization,
+ * BatchNormalization and LRN, as internal operators.
  *
  * Means and variances of single rows are computed again: the row is read anyway, and those that the forward pass
  * can give are rounded to float32.  A batch's statistics come from the forward pass.
@@ -290,4 +290,89 @@ const MaasOp maas_op_batch_norm_grad = {
     .attrs = {{"epsilon", MAAS_ATTR_FLOAT, .f = 1e-5f}, {"training_mode", MAAS_ATTR_INT}},
     .infer = infer_norm_grad,
     .compute = compute_batch_norm_grad,
+};
+
+/* ---- LRN ---- */
+
+enum { LRN_ALPHA, LRN_BETA, LRN_BIAS, LRN_SIZE };
+
+/* With s_k = bias + alpha / size * (sum of x^2 over the channels around k) and y = x s^-beta:
+ *     dx_k = dy_k s_k^-beta - 2 alpha beta / size * x_k * (sum of dy x s^(-beta - 1) over those whose s has x_k in
+ * it) of one example; s and r: (channels, plane). */
+#define DEFINE_LRN(T, NAME, POW)                                                                                   \
+    static void lrn_##NAME(const MaasCtx *c, const T *x, const T *dy, int64_t channels, int64_t plane, T *s, T *r, \
+                           T *dx)                                                                                  \
+    {                                                                                                              \
+        int64_t size = c->attr[LRN_SIZE].i, before = (size - 1) / 2, after = size - 1 - before;                    \
+        T share = (T)c->attr[LRN_ALPHA].f / (T)size, beta = (T)c->attr[LRN_BETA].f, bias = (T)c->attr[LRN_BIAS].f; \
+                                                                                                                   \
+        for (int64_t k = 0; k < channels; k++) {                                                                   \
+            int64_t from = k < before ? 0 : k - before, to = after < channels - k ? k + after : channels - 1;      \
+                                                                                                                   \
+            for (int64_t i = 0; i < plane; i++)                                                                    \
+                s[k * plane + i] = 0;                                                                              \
+            for (int64_t j = from; j <= to; j++)                                                                   \
+                for (int64_t i = 0; i < plane; i++)                                                                \
+                    s[k * plane + i] += x[j * plane + i] * x[j * plane + i];                                       \
+            for (int64_t i = k * plane; i < (k + 1) * plane; i++) {                                                \
+                T sum = bias + share * s[i];                                                                       \
+                                                                                                                   \
+                s[i] = POW(sum, -beta);                                                                            \
+                r[i] = dy[i] * x[i] * s[i] / sum;                                                                  \
+            }                                                                                                      \
+        }                                                                                                          \
+        for (int64_t k = 0; k < channels; k++) {                                                                   \
+            int64_t from = k < after ? 0 : k - after, to = before < channels - k ? k + before : channels - 1;      \
+                                                                                                                   \
+            for (int64_t i = k * plane; i < (k + 1) * plane; i++)                                                  \
+                dx[i] = dy[i] * s[i];                                                                              \
+            for (int64_t j = from; j <= to; j++)                                                                   \
+                for (int64_t i = 0; i < plane; i++)                                                                \
+                    dx[k * plane + i] -= 2 * share * beta * x[k * plane + i] * r[j * plane + i];                   \
+        }                                                                                                          \
+    }
+
+DEFINE_LRN(float, f32, powf)
+DEFINE_LRN(double, f64, pow)
+
+static MaasStatus compute_lrn_grad(MaasCtx *c)
+{
+    const MaasTensor *x = maas_in(c, NORM_X), *dy = maas_in(c, NORM_DY);
+    MaasTensor *dx = maas_out(c, NORM_DX);
+    int64_t channels = x->dims[1], count;
+    void *work;
+
+    if (x->count == 0)
+        return MAAS_OK;
+    count = x->count / x->dims[0];
+    work = maas_scratch(c, 2 * (size_t)count, maas_type_size(x->type));
+    if (!work)
+        return maas_scratch_failed(c);
+    for (int64_t at = 0; at < x->count; at += count) {
+        if (maas_stop(c))
+            return maas_stopped(c);
+        if (x->type == MAAS_DOUBLE)
+            lrn_f64(c, MAAS_F64(x) + at, MAAS_F64(dy) + at, channels, count / channels, work,
+                    (double *)work + count, MAAS_F64(dx) + at);
+        else
+            lrn_f32(c, MAAS_F32(x) + at, MAAS_F32(dy) + at, channels, count / channels, work, (float *)work + count,
+                    MAAS_F32(dx) + at);
+    }
+    return MAAS_OK;
+}
+
+const MaasOp maas_op_lrn_grad = {
+    .domain = "maas",
+    .name = "LRNGrad",
+    .first = 1,
+    .since = 1,
+    .flags = MAAS_OP_HALF_VIA_F32,
+    .in = {{"dY", MAAS_T_FLOATS, 'T', 0}, {"X", MAAS_T_FLOATS, 'T', 0}},
+    .out = {{"dX", MAAS_T_FLOATS, 'T', 0}},
+    .attrs = {{"alpha", MAAS_ATTR_FLOAT, .f = 1e-4f},
+              {"beta", MAAS_ATTR_FLOAT, .f = 0.75f},
+              {"bias", MAAS_ATTR_FLOAT, .f = 1},
+              {"size", MAAS_ATTR_INT, .required = true}},
+    .infer = maas_infer_same,
+    .compute = compute_lrn_grad,
 };

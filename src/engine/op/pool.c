@@ -371,6 +371,17 @@ static void grad_global_max(MaasGrad *g)
     maas_grad_give_extreme(g, maas_grad_out(g, 0), maas_grad_dy(g, 0));
 }
 
+/* y = (sum |x|^p)^(1/p): dx = dy sign(x) (|x| / y)^(p-1), 0 where y is. */
+static void grad_global_lp(MaasGrad *g)
+{
+    int x = maas_grad_in(g, 0), y = maas_grad_out(g, 0), zero = maas_grad_number(g, x, 0);
+    int share = maas_grad_div(g, MAAS_GRAD(g, "Abs", x), y);
+    int power = MAAS_GRAD(g, "Pow", share, maas_grad_number(g, x, (double)maas_grad_attrs(g)[0].i - 1));
+    int dx = maas_grad_mul(g, maas_grad_dy(g, 0), maas_grad_mul(g, MAAS_GRAD(g, "Sign", x), power));
+
+    maas_grad_give(g, 0, MAAS_GRAD(g, "Where", MAAS_GRAD(g, "Equal", y, zero), zero, dx));
+}
+
 const MaasOp maas_op_global_average_pool = {
     .domain = "",
     .name = "GlobalAveragePool",
@@ -412,6 +423,7 @@ const MaasOp maas_op_global_lp_pool = {
     .infer = infer_global_lp,
     .compute = compute_global_lp,
     .batch = maas_batch_first,
+    .grad = grad_global_lp,
 };
 
 /* ---- MaxUnpool ---- */

@@ -12,10 +12,9 @@
 #include "adapt.h"
 #include "batch.h"
 #include "dims.h"
+#include "grad.h"
 #include "move.h"
-
-enum { RESIZE_X, RESIZE_ROI, RESIZE_SCALES, RESIZE_SIZES };
-enum { ANTIALIAS, AXES, COORDINATES, CUBIC_A, EXCLUDE_OUTSIDE, EXTRAPOLATION, ASPECT, MODE, NEAREST };
+#include "resize.h"
 
 typedef enum Coordinates {
     HALF_PIXEL,
@@ -234,17 +233,7 @@ static MaasStatus infer_resize(MaasInferCtx *c)
 
 /* ---- coordinates and weights ---- */
 
-typedef struct AxisPlan {
-    bool changes;
-    int64_t in, out;
-    double scale, start, end; /* start and end: the region of interest */
-    int64_t taps;
-    int64_t *index;   /* (out, taps) */
-    double *weight;   /* (out, taps) */
-    uint8_t *outside; /* (out): gets the extrapolation value; NULL when none does */
-} AxisPlan;
-
-static double source_of(Coordinates coordinates, const AxisPlan *p, int64_t x)
+static double source_of(Coordinates coordinates, const MaasResizeAxis *p, int64_t x)
 {
     double width = p->scale * (double)p->in, at = (double)x, last = (double)(p->in - 1);
 
@@ -292,7 +281,7 @@ static int64_t clamp_index(int64_t i, int64_t n)
     return i < 0 ? 0 : i >= n ? n - 1 : i;
 }
 
-static int64_t nearest_index(Rounding rounding, double x, const AxisPlan *p)
+static int64_t nearest_index(Rounding rounding, double x, const MaasResizeAxis *p)
 {
     double low = floor(x);
 
@@ -314,7 +303,8 @@ static int64_t nearest_index(Rounding rounding, double x, const AxisPlan *p)
 
 /* Fills the taps of one output index that shows x.  The first tap stands left of x unless x is one itself: then
  * x is the last of the left half (ratio 1). */
-static void fill_taps(const MaasAttr *attr, Mode mode, const AxisPlan *p, double x, int64_t *index, double *weight)
+static void fill_taps(const MaasAttr *attr, Mode mode, const MaasResizeAxis *p, double x, int64_t *index,
+                      double *weight)
 {
     double low = floor(x), stretch = attr[ANTIALIAS].i && p->scale < 1 ? p->scale : 1, sum = 0, kept = 0;
     double ratio = x == low ? 1 : x - low;
@@ -350,7 +340,7 @@ static int64_t count_taps(const MaasAttr *attr, Mode mode, double scale)
     return 2 - 2 * ((int64_t)floor(-reach / scale) + 1);
 }
 
-static MaasStatus plan_axis(MaasCtx *c, Coordinates coordinates, Mode mode, AxisPlan *p)
+static MaasStatus plan_axis(MaasCtx *c, Coordinates coordinates, Mode mode, MaasResizeAxis *p)
 {
     Rounding rounding = (Rounding)choice(&c->attr[NEAREST], rounding_names);
     size_t n;
@@ -377,24 +367,26 @@ static MaasStatus plan_axis(MaasCtx *c, Coordinates coordinates, Mode mode, Axis
     return MAAS_OK;
 }
 
-static MaasStatus make_plans(MaasCtx *c, Coordinates coordinates, Mode mode, AxisPlan *plans)
+MaasStatus maas_resize_axes(MaasCtx *c, int rank, const int64_t *in, const int64_t *out, MaasResizeAxis *plans)
 {
-    const MaasTensor *x = maas_in(c, RESIZE_X), *roi = maas_in(c, RESIZE_ROI), *scales = maas_in(c, RESIZE_SCALES),
-                     *sizes = maas_in(c, RESIZE_SIZES), *y = maas_out(c, 0);
-    const MaasAttr *list = &c->attr[AXES];
+    const MaasTensor *roi = maas_in(c, RESIZE_ROI), *scales = maas_in(c, RESIZE_SCALES),
+                     *sizes = maas_in(c, RESIZE_SIZES);
+    Coordinates coordinates = (Coordinates)choice(&c->attr[COORDINATES], coordinate_names);
+    Mode mode = (Mode)choice(&c->attr[MODE], mode_names);
     Aspect aspect = (Aspect)choice(&c->attr[ASPECT], aspect_names);
+    const MaasAttr *list = &c->attr[AXES];
     bool by_scales = scales && scales->count > 0;
-    int axes[MAAS_MAX_RANK] = {0}, n = list->set ? (int)list->n : x->rank;
+    int axes[MAAS_MAX_RANK] = {0}, n = list->set ? (int)list->n : rank;
     double common = 1;
 
-    for (int i = 0; i < x->rank; i++)
-        plans[i] = (AxisPlan){.in = x->dims[i], .out = y->dims[i], .scale = 1, .end = 1};
+    for (int i = 0; i < rank; i++)
+        plans[i] = (MaasResizeAxis){.in = in[i], .out = out[i], .scale = 1, .end = 1};
     for (int i = 0; i < n; i++)
-        axes[i] = list->set ? maas_axis(list->ints[i], x->rank) : i;
+        axes[i] = list->set ? maas_axis(list->ints[i], rank) : i;
     if (!by_scales && aspect != STRETCH)
-        common = common_scale(aspect, n, axes, x->dims, sizes);
+        common = common_scale(aspect, n, axes, in, sizes);
     for (int i = 0; i < n; i++) {
-        AxisPlan *p = &plans[axes[i]];
+        MaasResizeAxis *p = &plans[axes[i]];
 
         p->scale = by_scales           ? (double)(float)maas_number_at(scales, i)
                    : aspect == STRETCH ? (double)p->out / (double)p->in
@@ -443,7 +435,7 @@ static void element_of(double value, MaasType type, void *element)
     }
 }
 
-static MaasStatus resize_nearest(MaasCtx *c, AxisPlan *plans)
+static MaasStatus resize_nearest(MaasCtx *c, MaasResizeAxis *plans)
 {
     const MaasTensor *x = maas_in(c, RESIZE_X);
     MaasTensor *y = maas_out(c, 0);
@@ -459,7 +451,7 @@ static MaasStatus resize_nearest(MaasCtx *c, AxisPlan *plans)
     element_of(c->attr[EXTRAPOLATION].f, x->type, fill);
     maas_row_major(x->rank, x->dims, steps);
     for (int d = 0; d < x->rank; d++) {
-        AxisPlan *p = &plans[d];
+        MaasResizeAxis *p = &plans[d];
 
         if (!p->changes) {
             p->index = maas_scratch(c, (size_t)p->out, sizeof *p->index);
@@ -541,7 +533,7 @@ static void store_ints(const MaasTensor *y, const float *f, const double *d)
 }
 
 typedef struct ResizeJob {
-    const AxisPlan *plan;
+    const MaasResizeAxis *plan;
     int64_t inner;
     const void *x;
     void *y;
@@ -552,7 +544,7 @@ typedef struct ResizeJob {
 static void resize_part(void *arg, int64_t from, int64_t to)
 {
     const ResizeJob *job = arg;
-    const AxisPlan *p = job->plan;
+    const MaasResizeAxis *p = job->plan;
     int64_t in = from * p->in * job->inner, out = from * p->out * job->inner;
 
     if (job->weight)
@@ -574,8 +566,8 @@ static void resize_part(void *arg, int64_t from, int64_t to)
 }
 
 /* Resamples x (dims) along one axis into y. */
-static MaasStatus resize_axis(MaasCtx *c, const AxisPlan *p, int axis, int rank, const int64_t *dims, bool single,
-                              const void *x, void *y)
+static MaasStatus resize_axis(MaasCtx *c, const MaasResizeAxis *p, int axis, int rank, const int64_t *dims,
+                              bool single, const void *x, void *y)
 {
     ResizeJob job = {.plan = p, .inner = 1, .x = x, .y = y, .fill = c->attr[EXTRAPOLATION].f};
     int64_t outer = 1, n = p->out * p->taps, work;
@@ -597,7 +589,7 @@ static MaasStatus resize_axis(MaasCtx *c, const AxisPlan *p, int axis, int rank,
     return maas_parallel(c, outer, work >= 65536 ? 1 : 65536 / (work + 1) + 1, resize_part, &job);
 }
 
-static MaasStatus resize_linear(MaasCtx *c, const AxisPlan *plans)
+static MaasStatus resize_linear(MaasCtx *c, const MaasResizeAxis *plans)
 {
     const MaasTensor *x = maas_in(c, RESIZE_X);
     MaasTensor *y = maas_out(c, 0);
@@ -652,17 +644,24 @@ static MaasStatus resize_linear(MaasCtx *c, const AxisPlan *plans)
 
 static MaasStatus compute_resize(MaasCtx *c)
 {
-    Coordinates coordinates = (Coordinates)choice(&c->attr[COORDINATES], coordinate_names);
-    Mode mode = (Mode)choice(&c->attr[MODE], mode_names);
-    AxisPlan plans[MAAS_MAX_RANK];
+    const MaasTensor *x = maas_in(c, RESIZE_X), *y = maas_out(c, 0);
+    MaasResizeAxis plans[MAAS_MAX_RANK];
 
-    if (maas_out(c, 0)->count == 0)
+    if (y->count == 0)
         return MAAS_OK;
-    MAAS_TRY(make_plans(c, coordinates, mode, plans));
-    return mode == NEAREST_MODE ? resize_nearest(c, plans) : resize_linear(c, plans);
+    MAAS_TRY(maas_resize_axes(c, x->rank, x->dims, y->dims, plans));
+    return choice(&c->attr[MODE], mode_names) == NEAREST_MODE ? resize_nearest(c, plans) : resize_linear(c, plans);
 }
 
-#define ROI_TYPES MAAS_T_FLOATS
+static void grad_resize(MaasGrad *g)
+{
+    int x = maas_grad_in(g, RESIZE_X);
+    int dx = MAAS_GRAD(g, "ResizeGrad", maas_grad_dy(g, 0), maas_grad_in(g, RESIZE_ROI),
+                       maas_grad_in(g, RESIZE_SCALES), maas_grad_in(g, RESIZE_SIZES), maas_grad_shape(g, x));
+
+    maas_grad_copy_attrs(g, 0, RESIZE_ATTRS);
+    maas_grad_give(g, RESIZE_X, dx);
+}
 
 const MaasOp maas_op_resize = {
     .name = "Resize",
@@ -670,23 +669,16 @@ const MaasOp maas_op_resize = {
     .since = 11,
     .flags = MAAS_OP_HALF_VIA_F32,
     .in = {{"X", MAAS_T_ANY, 'T', 0},
-           {"roi", ROI_TYPES, 0, MAAS_OPTIONAL},
-           {"scales", MAAS_T_FLOAT, 0, MAAS_OPTIONAL},
+           {"roi", MAAS_T_FLOATS, 0, MAAS_OPTIONAL | MAAS_NO_GRAD},
+           {"scales", MAAS_T_FLOAT, 0, MAAS_OPTIONAL | MAAS_NO_GRAD},
            {"sizes", MAAS_T_I64, 0, MAAS_OPTIONAL}},
     .out = {{"Y", MAAS_T_ANY, 'T', 0}},
-    .attrs = {[ANTIALIAS] = {"antialias", MAAS_ATTR_INT, .i = 0},
-              [AXES] = {"axes", MAAS_ATTR_INTS, .required = false},
-              [COORDINATES] = {"coordinate_transformation_mode", MAAS_ATTR_STRING, .s = "half_pixel"},
-              [CUBIC_A] = {"cubic_coeff_a", MAAS_ATTR_FLOAT, .f = -0.75f},
-              [EXCLUDE_OUTSIDE] = {"exclude_outside", MAAS_ATTR_INT, .i = 0},
-              [EXTRAPOLATION] = {"extrapolation_value", MAAS_ATTR_FLOAT, .f = 0},
-              [ASPECT] = {"keep_aspect_ratio_policy", MAAS_ATTR_STRING, .s = "stretch"},
-              [MODE] = {"mode", MAAS_ATTR_STRING, .s = "nearest"},
-              [NEAREST] = {"nearest_mode", MAAS_ATTR_STRING, .s = "round_prefer_floor"}},
+    .attrs = {MAAS_RESIZE_ATTRS},
     .adapt = adapt_resize,
     .infer = infer_resize,
     .compute = compute_resize,
     .batch = maas_batch_resize,
+    .grad = grad_resize,
 };
 
 static MaasStatus infer_upsample(MaasInferCtx *c)

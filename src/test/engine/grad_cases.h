@@ -174,6 +174,14 @@ CASE("AveragePool", "2,2,5,4", "kernel_shape=[3;2] strides=[2;1] pads=[1;0;1;1] 
 CASE("AveragePool", "1,1,3,4,3", "kernel_shape=[2;2;2] ceil_mode=1 strides=[2;2;2]", 1)
 CASE("GlobalAveragePool", "2,3,2,3", "", 1)
 CASE("GlobalMaxPool", "2,3,2,3", "", 1)
+CASE("GlobalLpPool", "2,3,2,3", "", 1)
+CASE("GlobalLpPool", "2,3,4", "p=3", 1)
+CASE("Resize", "1,2,4,3 - - i[1;2;7;5]", "", 1)
+CASE("Resize", "1,2,6,5 - - i[2;4]", "axes=[3;2] coordinate_transformation_mode=asymmetric nearest_mode=floor", 1)
+CASE("Resize", "2,3,4 - - i[2;5;2]", "mode=linear", 1)
+CASE("Resize", "1,1,4,5 - - i[1;1;7;3]", "mode=cubic coordinate_transformation_mode=align_corners", 1)
+CASE("Resize", "1,2,6,5 - - i[3;2]", "axes=[2;3] mode=linear antialias=1", 1)
+CASE("Resize", "4,5 c~4 - i[3;4]", "mode=linear coordinate_transformation_mode=tf_crop_and_resize", 1)
 
 /* normalisation */
 CASE("LayerNormalization", "2,3,4 4 4", "", 1)
@@ -188,6 +196,11 @@ CASE("RotaryEmbedding", "2,2,3,4 c5,2 c5,2 i2,3[0;1;2;1;3;4]", "interleaved=1", 
 CASE("InstanceNormalization", "2,3,4,2 3 3", "", 1)
 CASE("GroupNormalization", "2,4,3 4 4", "num_groups=2", 1)
 CASE("GroupNormalization", "2,4,3 2 2", "num_groups=2 per_group=1", 1)
+CASE("MeanVarianceNormalization", "2,3,2,2", "", 1)
+CASE("MeanVarianceNormalization", "3,4", "axes=[-1]", 1)
+CASE("LRN", "2,5,3,2", "size=3 alpha=0.5", 1)
+CASE("LRN", "2,6,3", "size=4 alpha=0.9 beta=0.5 bias=2", 1)
+CASE("LRN", "1,2,3", "size=7 alpha=0.9", 1)
 CASE("BatchNormalization", "3,2,4 2 2 c2 c+2", "", 1)
 CASE("BatchNormalization", "3,2,4 2 2 c2 c+2", "training_mode=1", 1)
 CASE("BatchNormalization", "5,3 3 3 c3 c+3", "training_mode=1 epsilon=0.01", 1)
@@ -196,6 +209,14 @@ CASE("Dropout", "3,4 c/. b.[1]", "seed=3", 1)
 CASE("Dropout", "3,4 - b.[1]", "seed=3", 1)
 CASE("Dropout", "9,4 c/. b.[1]", "", 1)
 CASE("Dropout", "3,4 c/. b.[1]", "seed=3 mask_as_data=1", 1)
+
+/* attention */
+CASE("Attention", "2,2,3,4 2,2,5,4 2,2,5,3", "", 1)
+CASE("Attention", "2,4,3,4 2,2,3,4 2,2,3,4", "is_causal=1 softcap=0.8", 1)
+CASE("Attention", "2,3,8 2,5,4 2,5,6 3,5", "q_num_heads=4 kv_num_heads=2 scale=0.3", 1)
+CASE("Attention", "2,2,3,4 2,2,5,4 2,2,5,4 2,1,3,4", "softcap=1.5", 1)
+CASE("Attention", "2,2,3,4 2,2,5,4 2,2,5,4 b3,5[1;0;1;1;1;0;0;0;0;0;1;1;1;0;0]", "", 1)
+CASE("Attention", "2,2,3,4 2,2,5,4 2,2,5,4 - - - i[5;4]", "is_causal=1 left_window_size=2", 1)
 
 /* recurrent */
 CASE("RNN", "3,2,2 1,3,2 1,3,3 1,6", "", 2)

@@ -17,7 +17,8 @@ static const char *const backward[] = {"UnaryGrad",        "ClipGrad",       "Su
                                        "MatMulGrad",       "SoftmaxGrad",    "LogSoftmaxGrad",  "SliceGrad",
                                        "CrossEntropyGrad", "LikelihoodGrad", "GatherGrad",      "ConvGradInput",
                                        "ConvGradFilter",   "MaxPoolGrad",    "AveragePoolGrad", "LayerNormGrad",
-                                       "GroupNormGrad",    "BatchNormGrad",  "DropoutGrad",     "RecurrentGrad"};
+                                       "GroupNormGrad",    "BatchNormGrad",  "DropoutGrad",     "RecurrentGrad",
+                                       "AttentionGrad",    "ResizeGrad",     "LRNGrad"};
 enum { N_BACKWARD = sizeof backward / sizeof *backward };
 static bool met[N_BACKWARD];
 
