@@ -144,6 +144,7 @@ void maas_onnx_begin_node(MaasOnnxWriter *w, const char *domain, const char *op,
     if (*domain)
         put_text(to, NODE_DOMAIN, domain);
     w->ml |= strcmp(domain, "ai.onnx.ml") == 0;
+    w->microsoft |= strcmp(domain, "com.microsoft") == 0;
 }
 
 static size_t begin_attr(MaasOnnxWriter *w, const char *name, int64_t type)
@@ -319,6 +320,8 @@ MaasStatus maas_onnx_writer_finish(MaasOnnxWriter *w, const char *graph_name, vo
     put_opset(&out, "", MAAS_ONNX_WRITE_OPSET);
     if (w->ml)
         put_opset(&out, "ai.onnx.ml", MAAS_ONNX_WRITE_ML_OPSET);
+    if (w->microsoft)
+        put_opset(&out, "com.microsoft", MAAS_ONNX_WRITE_MICROSOFT_OPSET);
     put_written(&out, &w->metadata);
     graph = maas_pb_begin(&out, MODEL_GRAPH);
     put_text(&out, GRAPH_NAME, graph_name);

@@ -14,13 +14,14 @@
 #define MAAS_ONNX_WRITE_IR 9
 #define MAAS_ONNX_WRITE_OPSET 20
 #define MAAS_ONNX_WRITE_ML_OPSET 3
+#define MAAS_ONNX_WRITE_MICROSOFT_OPSET 1
 
 typedef struct MaasOnnxWriter {
     MaasMem *mem;
     MaasError *err;
     MaasPbOut nodes, tensors, inputs, outputs, metadata; /* fields of GraphProto; metadata: of ModelProto */
     size_t node;                                         /* mark of the node that is being written */
-    bool ml;                                             /* a node is of ai.onnx.ml */
+    bool ml, microsoft;                                  /* a node is of ai.onnx.ml, of com.microsoft */
 } MaasOnnxWriter;
 
 void maas_onnx_writer_init(MaasOnnxWriter *w, MaasMem *mem, MaasError *err);

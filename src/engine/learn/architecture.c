@@ -1,9 +1,9 @@
 /*
  * architecture.c - a network described as JSON becomes an ONNX model: inputs, the list of layers, the output.
  *
- * What a layer is stands in architecture_core.c, _image.c and _sequence.c.  Shapes are worked out here and there as
- * the network is written, so that whatever does not fit names its layer.  All memory but the result lies in an
- * arena of the call.
+ * What a layer is stands in architecture_core.c, _image.c, _sequence.c and _text.c.  Shapes are worked out here and
+ * there as the network is written, so that whatever does not fit names its layer.  All memory but the result lies
+ * in an arena of the call.
  */
 #include <math.h>
 #include <string.h>
@@ -16,7 +16,7 @@ static const char *const common_options[] = {"name", "input", "inputs"};
 
 /* ---- kinds of layers ---- */
 
-static const MaasArchKind *const tables[] = {maas_arch_core, maas_arch_image, maas_arch_sequence};
+static const MaasArchKind *const tables[] = {maas_arch_core, maas_arch_image, maas_arch_sequence, maas_arch_texts};
 #define N_TABLES (sizeof tables / sizeof *tables)
 
 static const MaasArchKind *find_kind(const char *name)
@@ -94,8 +94,7 @@ static void check_options(MaasArchBuild *b, const MaasJson *object, const MaasJs
     }
 }
 
-/* Finds the kind of a layer and checks the names of its options. */
-static void begin_layer(MaasArchBuild *b, const MaasJson *layer)
+void maas_arch_begin_layer(MaasArchBuild *b, const MaasJson *layer)
 {
     const MaasJson *member = NULL;
     const char *kind_name = "";
@@ -254,7 +253,7 @@ void maas_arch_layers(MaasArchBuild *b, const MaasJson *layers, MaasArchValue *v
         MaasArchValue out = {0};
         int n;
 
-        begin_layer(b, layer);
+        maas_arch_begin_layer(b, layer);
         if (b->status != MAAS_OK)
             break;
         in = maas_arena_array(b->arena, b->kind->max_in, sizeof *in, b->err);
@@ -267,6 +266,8 @@ void maas_arch_layers(MaasArchBuild *b, const MaasJson *layers, MaasArchValue *v
         if (b->status != MAAS_OK)
             break;
         b->kind->make(b, in, n, &out);
+        if (out.rank != 2 || out.dims[0] != in[0].dims[0])
+            out.mask = NULL; /* other steps */
         if (maas_stop_raised(&b->stop))
             maas_arch_fail(b, MAAS_ERR_CANCEL, "stopped");
         out.name = b->name;
@@ -331,7 +332,8 @@ static void inputs_of_ports(MaasArchBuild *b, const MaasArchitecture *a)
         maas_arch_fail(b, MAAS_ERR_LIMIT, "there are more than %d inputs", MAAS_ARCH_MAX_INPUTS);
     for (int i = 0; i < a->n_inputs && b->status == MAAS_OK; i++) {
         const MaasPort *port = &a->inputs[i];
-        MaasArchValue v = {.name = port->name, .type = port->type, .rank = port->rank - 1};
+        MaasArchValue v = {
+            .name = port->name, .type = port->type, .rank = port->rank - 1, .n_words = a->words ? a->words[i] : 0};
 
         if (port->kind != MAAS_KIND_TENSOR || port->rank < 1 || v.rank > MAAS_ARCH_MAX_RANK) {
             maas_arch_fail(b, MAAS_ERR_SHAPE, "input \"%.100s\" must be a tensor with 0 to %d dimensions",

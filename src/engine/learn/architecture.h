@@ -21,11 +21,32 @@ typedef struct MaasArchitecture {
     size_t length;
     int n_inputs;                  /* 0: as the JSON says */
     const struct MaasPort *inputs; /* with the free dimension of the examples in front */
+    const int64_t *words;          /* of each input: numbers of words are below, 0: no text.  NULL: none is */
     const char *input_prefix;      /* stands before the inputs' names in the model; NULL: nothing */
     MaasTask task;
     int64_t n_outputs; /* what a layer's "units": "output" means; 0: unknown */
     uint64_t seed;
 } MaasArchitecture;
+
+#define MAAS_TEXT_SPECIAL 2 /* numbers before those of the words: padding, unknown */
+
+/* How a text is cut into words; Keras's names.  Without punctuation, words are what white space separates, less
+ * what is neither letter nor digit at their ends. */
+typedef struct MaasTextRule {
+    bool lower, strip_punctuation;
+} MaasTextRule;
+
+/* A column that the architecture reads as a text: by a layer text_vectorization or, without one, an embedding. */
+typedef struct MaasArchText {
+    const char *input;  /* its name; NULL: the only one that there is */
+    int64_t max_tokens; /* numbers of words are below */
+    int64_t length;     /* words that are read; 0: not said */
+    MaasTextRule rule;
+} MaasArchText;
+
+/* *texts in arena.  Fails when a layer of these kinds has a fault; all others are not looked at. */
+MaasStatus maas_architecture_texts(const char *json, size_t length, MaasArena *arena, int *n, MaasArchText **texts,
+                                   MaasError *err);
 
 /* *bytes, from options->mem, is the caller's to free.  An error names the layer. */
 MaasStatus maas_architecture_to_onnx(const MaasArchitecture *architecture, const struct MaasRunOptions *options,

@@ -27,6 +27,8 @@ typedef struct MaasArchValue {
     int64_t dims[MAAS_ARCH_MAX_RANK]; /* negative: free */
     bool first;                       /* rank 2: (steps, features) that lies as (N, features, steps) */
     const char *activation;           /* that it ends in: "softmax", "sigmoid", else NULL */
+    const char *mask;                 /* (N, steps): 1, and 0 where a step is padding; NULL: all count */
+    int64_t n_words;                  /* a text: numbers of its words are below; 0: no text */
 } MaasArchValue;
 
 typedef struct MaasArchBuild MaasArchBuild;
@@ -61,7 +63,8 @@ struct MaasArchBuild {
     const char *name;      /* of the layer; its parameters are called name.weight */
 };
 
-extern const MaasArchKind maas_arch_core[], maas_arch_image[], maas_arch_sequence[]; /* ended by a NULL name */
+/* Ended by a NULL name. */
+extern const MaasArchKind maas_arch_core[], maas_arch_image[], maas_arch_sequence[], maas_arch_texts[];
 
 /* ---- failures ---- */
 
@@ -133,6 +136,20 @@ const char *maas_arch_dropout(MaasArchBuild *b, const char *x, double rate);
 const char *maas_arch_layer_norm(MaasArchBuild *b, const char *x, const char *suffix, int64_t width,
                                  double epsilon);
 void maas_arch_batch_norm(MaasArchBuild *b, MaasArchValue *v, const char *suffix, double momentum, double epsilon);
+/* ---- padding (architecture_text.c) ---- */
+
+/* A mask of numbers (N, steps) that are 0 where a step is padding. */
+const char *maas_arch_mask_zero(MaasArchBuild *b, const char *ids);
+/* What is added to the scores of attention (N, heads, steps, steps): a large negative number for padding. */
+const char *maas_arch_mask_scores(MaasArchBuild *b, const char *mask);
+/* (N) int32: steps up to the padding, at least 1. */
+const char *maas_arch_mask_lengths(MaasArchBuild *b, const char *mask);
+/* Mean and largest value over the steps of x (N, steps, features) that count; 0 where none does. */
+const char *maas_arch_mask_mean(MaasArchBuild *b, const char *x, const char *mask);
+const char *maas_arch_mask_max(MaasArchBuild *b, const char *x, const char *mask);
+
+/* Finds the kind of a layer and checks the names of its options: b->kind, json, given, place. */
+void maas_arch_begin_layer(MaasArchBuild *b, const MaasJson *layer);
 /* Makes the layers of a list, the first from *v, one from the other; *v becomes the last one's value. */
 void maas_arch_layers(MaasArchBuild *b, const MaasJson *layers, MaasArchValue *v, bool has_value);
 

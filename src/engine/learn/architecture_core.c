@@ -146,6 +146,7 @@ static void make_embedding(MaasArchBuild *b, const MaasArchValue *in, int n_in, 
     MaasInitialiser init = maas_arch_initialiser(b, "embeddings_initializer", MAAS_INIT_RANDOM_UNIFORM);
     const char *table = maas_arch_parameter(b, "weight", 2, dims, init, dims[0], dims[1]);
     const char *index = in->edge;
+    bool mask = maas_arch_bool(b, "mask_zero", in->n_words > 0);
 
     *out = *in;
     if (in->rank >= MAAS_ARCH_MAX_RANK || in->first) {
@@ -153,9 +154,18 @@ static void make_embedding(MaasArchBuild *b, const MaasArchValue *in, int n_in, 
                        in->name);
         return;
     }
+    if (in->n_words > dims[0]) {
+        maas_arch_fail(b, MAAS_ERR_VALUE, "has %lld entries, but the words of \"%s\" have numbers up to %lld",
+                       (long long)dims[0], in->name, (long long)in->n_words - 1);
+        maas_error_hint(b->err, "Let \"input_dim\" be as large as \"max_tokens\" of the text.");
+        return;
+    }
     if (in->type != MAAS_INT64)
         index = maas_arch_node_int(b, "Cast", index, "to", MAAS_INT64);
+    if (mask && maas_arch_need_rank(b, in, 1, "a sequence of numbers where 0 is padding"))
+        out->mask = maas_arch_mask_zero(b, index);
     out->edge = maas_arch_node(b, "Gather", table, index);
+    out->n_words = 0;
     out->type = MAAS_FLOAT;
     out->dims[out->rank++] = dims[1];
     out->activation = NULL;
@@ -362,6 +372,8 @@ static void make_concat(MaasArchBuild *b, const MaasArchValue *in, int n_in, Maa
     *out = maas_arch_rows(b, &in[0]);
     if (axis < 0)
         axis += in[0].rank + 1;
+    if (axis == 1)
+        out->mask = NULL; /* there are more steps */
     if (axis < 1 || axis > in[0].rank || (given && given->kind != MAAS_JSON_NUMBER)) {
         maas_arch_fail(b, MAAS_ERR_VALUE, "\"axis\" must be from 1 to %d, or count from the end with -1",
                        in[0].rank);
@@ -389,7 +401,7 @@ static void make_concat(MaasArchBuild *b, const MaasArchValue *in, int n_in, Maa
 #define JOIN 2, MAAS_ARCH_MAX_INPUTS
 const MaasArchKind maas_arch_core[] = {
     {"dense", make_dense, 1, 1, 1, {"units", "activation", "use_bias", "kernel_initializer", "bias_initializer"}},
-    {"embedding", make_embedding, 2, 1, 1, {"input_dim", "output_dim", "embeddings_initializer"}},
+    {"embedding", make_embedding, 2, 1, 1, {"input_dim", "output_dim", "embeddings_initializer", "mask_zero"}},
     {"activation", make_activation, 1, 1, 1, {"activation"}},
     {"relu", make_named_activation, 0, 1, 1, {NULL}},
     {"relu6", make_named_activation, 0, 1, 1, {NULL}},

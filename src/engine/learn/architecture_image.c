@@ -105,6 +105,7 @@ static void put_window(MaasArchBuild *b, const Window *w, bool pool)
 
 static void set_sizes(const Window *w, MaasArchValue *v)
 {
+    v->mask = NULL; /* windows reach into the padding */
     for (int d = 0; d < w->n; d++)
         v->dims[at(w, d)] = w->out[d];
 }
@@ -211,7 +212,11 @@ static void pool_all(MaasArchBuild *b, const MaasArchValue *in, const char *op, 
                      MaasArchValue *out)
 {
     *out = maas_arch_float(b, in);
-    if (in->rank == 2 && !in->first) {
+    if (in->rank == 2 && in->mask) {
+        *out = maas_arch_rows(b, in);
+        out->edge = strcmp(reduce, "ReduceMax") == 0 ? maas_arch_mask_max(b, out->edge, in->mask)
+                                                     : maas_arch_mask_mean(b, out->edge, in->mask);
+    } else if (in->rank == 2 && !in->first) {
         out->edge = maas_arch_begin(b, reduce, 2,
                                     (const char *[]){out->edge, maas_arch_constant_ints(b, 1, (int64_t[]){1})});
         maas_onnx_attr_int(&b->writer, "keepdims", 0);

@@ -45,12 +45,13 @@ static const char *biases(MaasArchBuild *b, int directions, int64_t gates, int64
 }
 
 /* The node itself: Y of all steps or Y_h of the last one. */
-static const char *recur(MaasArchBuild *b, const char *op, const char *const in[4], int n_in, bool sequences,
+static const char *recur(MaasArchBuild *b, const char *op, const char *const in[5], bool sequences,
                          bool bidirectional, bool backwards, int64_t units, const char *function)
 {
     const char *edges[2] = {NULL, NULL}, *edge;
     const char *functions[2] = {function, function};
     MaasStr strings[2];
+    int n_in = in[4] ? 5 : in[3] ? 4 : 3; /* lengths, bias */
 
     edge = maas_arch_printf(b, "%s/%s", b->name, sequences ? "Y" : "Y_h");
     edges[sequences ? 0 : 1] = edge;
@@ -79,7 +80,7 @@ static void make_recurrent(MaasArchBuild *b, const MaasArchValue *in, MaasArchVa
     MaasInitialiser init = maas_arch_initialiser(b, "kernel_initializer", MAAS_INIT_GLOROT_UNIFORM);
     MaasInitialiser recurrent = maas_arch_initialiser(b, "recurrent_initializer", MAAS_INIT_ORTHOGONAL);
     int directions = bidirectional ? 2 : 1;
-    const char *edges[4];
+    const char *edges[5];
 
     *out = maas_arch_rows(b, in);
     if (bidirectional && backwards)
@@ -96,7 +97,8 @@ static void make_recurrent(MaasArchBuild *b, const MaasArchValue *in, MaasArchVa
     edges[1] = stacked(b, "weight", directions, gates * units, width, init, width, gates * units);
     edges[2] = stacked(b, "recurrent_weight", directions, gates * units, units, recurrent, units, gates * units);
     edges[3] = bias ? biases(b, directions, gates, units, strcmp(op, "LSTM") == 0) : NULL;
-    out->edge = recur(b, op, edges, bias ? 4 : 3, sequences, bidirectional, backwards, units, function);
+    edges[4] = in->mask ? maas_arch_mask_lengths(b, in->mask) : NULL;
+    out->edge = recur(b, op, edges, sequences, bidirectional, backwards, units, function);
     if (sequences) { /* (steps, directions, N, units) -> (N, steps, directions * units) */
         out->edge = maas_arch_node_ints(b, "Transpose", out->edge, "perm", 4, (int64_t[]){2, 0, 1, 3});
         out->edge = maas_arch_reshape(b, out->edge, 3, (int64_t[]){0, 0, directions * units});
@@ -157,9 +159,11 @@ static const char *causal_mask(MaasArchBuild *b, const char *x)
     return mask;
 }
 
-/* Vaswani et al. 2017, section 3.2.2; query, key and value are (N, steps, dims). */
-static const char *attend(MaasArchBuild *b, const char *const x[3], const int64_t width[3], int64_t heads,
-                          int64_t key_width, double dropout, bool bias, bool causal, const char *prefix)
+/* Vaswani et al. 2017, section 3.2.2; query, key and value are (N, steps, dims); mask: of key and value, or NULL.
+ */
+static const char *attend(MaasArchBuild *b, const char *const x[3], const char *mask, const int64_t width[3],
+                          int64_t heads, int64_t key_width, double dropout, bool bias, bool causal,
+                          const char *prefix)
 {
     static const char *const names[4] = {"query.", "key.", "value.", "out."};
     const char *head[3], *scores, *y;
@@ -181,6 +185,8 @@ static const char *attend(MaasArchBuild *b, const char *const x[3], const int64_
     scores = maas_arch_node(b, "MatMul", head[0], head[1]);
     if (causal)
         scores = maas_arch_node(b, "Add", scores, causal_mask(b, x[0]));
+    if (mask)
+        scores = maas_arch_node(b, "Add", scores, maas_arch_mask_scores(b, mask));
     scores = maas_arch_node_int(b, "Softmax", scores, "axis", -1);
     scores = maas_arch_dropout(b, scores, dropout);
     y = maas_arch_node(b, "MatMul", scores, head[2]);
@@ -223,8 +229,9 @@ static void make_attention(MaasArchBuild *b, const MaasArchValue *in, int n_in, 
                        maas_arch_shape(b, from[2]), maas_arch_shape(b, from[1]));
     key_width =
         maas_arch_option(b, "key_dim") ? maas_arch_int(b, "key_dim", -1, 1) : head_width(b, heads, width[0]);
-    out->edge = attend(b, x, width, heads, key_width, maas_arch_number(b, "dropout", 0, 0, 0.999),
-                       maas_arch_bool(b, "use_bias", true), maas_arch_bool(b, "causal", false), "");
+    out->edge = attend(b, x, from[1]->mask ? from[1]->mask : from[2]->mask, width, heads, key_width,
+                       maas_arch_number(b, "dropout", 0, 0, 0.999), maas_arch_bool(b, "use_bias", true),
+                       maas_arch_bool(b, "causal", false), "");
     out->activation = NULL;
 }
 
@@ -246,8 +253,8 @@ static void make_transformer_encoder(MaasArchBuild *b, const MaasArchValue *in, 
     width = in->dims[1];
     x = out->edge;
     y = first ? maas_arch_layer_norm(b, x, "attention_norm.", width, epsilon) : x;
-    y = attend(b, (const char *[]){y, y, y}, (int64_t[]){width, width, width}, heads, head_width(b, heads, width),
-               dropout, true, causal, "attention.");
+    y = attend(b, (const char *[]){y, y, y}, in->mask, (int64_t[]){width, width, width}, heads,
+               head_width(b, heads, width), dropout, true, causal, "attention.");
     x = maas_arch_node(b, "Add", x, maas_arch_dropout(b, y, dropout));
     x = first ? x : maas_arch_layer_norm(b, x, "attention_norm.", width, epsilon);
     hidden = *out;

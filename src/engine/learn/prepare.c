@@ -24,6 +24,9 @@ typedef struct Prepare {
 
 #define MAX_PARTS 8
 
+/* A word: letters, digits and marks, with what joins them. */
+#define WORD "[\\pL\\pN\\pM]+([\\pP\\pS]+[\\pL\\pN\\pM]+)*"
+
 /* ---- small pieces of a graph ---- */
 
 static const char *edge(Prepare *s, const char *what)
@@ -98,6 +101,7 @@ static MaasType port_type(const MaasColumn *c)
     case MAAS_COLUMN_BOOL:
         return c->missing ? MAAS_DOUBLE : MAAS_BOOL;
     case MAAS_COLUMN_CATEGORY:
+    case MAAS_COLUMN_TEXT:
         return MAAS_STRING;
     case MAAS_COLUMN_TENSOR:
         return c->type;
@@ -157,25 +161,32 @@ static void prepare_number(Prepare *s, const MaasColumn *c)
         add_period(s, x, c->periods[i]);
 }
 
+/* Strings as numbers: that of the first of n keys is `first`, and so on; `other` for what is none of them. */
+static const char *encode(Prepare *s, const char *x, int64_t n, const MaasStr *keys, int64_t first, int64_t other)
+{
+    int64_t *values = maas_arena_array(&s->arena, (size_t)n + 1, sizeof *values, s->err);
+
+    if (!values) {
+        s->status = s->err->status;
+        return "";
+    }
+    for (int64_t i = 0; i < n; i++)
+        values[i] = first + i;
+    x = begin(s, "ai.onnx.ml", "LabelEncoder", 1, &x);
+    maas_onnx_attr_strings(&s->w, "keys_strings", (size_t)n, keys);
+    maas_onnx_attr_ints(&s->w, "values_int64s", (size_t)n, values);
+    maas_onnx_attr_int(&s->w, "default_int64", other);
+    maas_onnx_end_node(&s->w);
+    return x;
+}
+
 /* The number of the category, or n for what is none; one feature for each. */
 static void prepare_category(Prepare *s, const MaasColumn *c)
 {
     int64_t n = c->n_categories, depth = n + 1;
-    int64_t *values = maas_arena_array(&s->arena, (size_t)n + 1, sizeof *values, s->err);
     const float off_on[2] = {0, 1};
-    const char *x;
+    const char *x = encode(s, c->name, n, c->categories, 0, n);
 
-    if (!values) {
-        s->status = s->err->status;
-        return;
-    }
-    for (int64_t i = 0; i < n; i++)
-        values[i] = i;
-    x = begin(s, "ai.onnx.ml", "LabelEncoder", 1, &c->name);
-    maas_onnx_attr_strings(&s->w, "keys_strings", (size_t)n, c->categories);
-    maas_onnx_attr_ints(&s->w, "values_int64s", (size_t)n, values);
-    maas_onnx_attr_int(&s->w, "default_int64", n);
-    maas_onnx_end_node(&s->w);
     x = begin(s, "", "OneHot", 3,
               (const char *[]){x, constant(s, MAAS_INT64, 0, NULL, &depth),
                                constant(s, MAAS_FLOAT, 1, (int64_t[]){2}, off_on)});
@@ -190,6 +201,59 @@ static const char *prepared_name(Prepare *s, const char *name)
     if (!full && s->status == MAAS_OK)
         s->status = s->err->status;
     return full ? full : "";
+}
+
+/* (N,1) texts -> (N,W) words, "" behind the last of a row.  Punctuation at the ends of words is left out by a
+ * regular expression: ONNX has none that finds, onnxruntime's Tokenizer does.  The locale is the one that all
+ * systems with glibc or musl have. */
+static const char *cut_words(Prepare *s, const char *x, MaasTextRule rule)
+{
+    x = node(s, "Reshape", x, constant(s, MAAS_INT64, 1, (int64_t[]){1}, (int64_t[]){-1}));
+    if (rule.lower) {
+        x = begin(s, "", "StringNormalizer", 1, &x);
+        maas_onnx_attr_string(&s->w, "case_change_action", "LOWER");
+        maas_onnx_attr_string(&s->w, "locale", "C.UTF-8");
+        maas_onnx_end_node(&s->w);
+    }
+    if (!rule.strip_punctuation) {
+        x = begin(s, "", "StringSplit", 1, &x);
+        maas_onnx_end_node(&s->w);
+        return x;
+    }
+    x = begin(s, "com.microsoft", "Tokenizer", 1, &x);
+    maas_onnx_attr_int(&s->w, "mark", 0);
+    maas_onnx_attr_int(&s->w, "mincharnum", 1);
+    maas_onnx_attr_string(&s->w, "pad_value", "");
+    maas_onnx_attr_string(&s->w, "tokenexp", WORD);
+    maas_onnx_end_node(&s->w);
+    return x;
+}
+
+/* Words as numbers, (N,length): the first ones of the text, padded with 0. */
+static void prepare_text(Prepare *s, const MaasColumn *c)
+{
+    const int64_t pads[4] = {0, 0, 0, c->length}, zero = 0, one = 1, two = 2, four = 4;
+    int64_t n = c->n_categories + MAAS_TEXT_SPECIAL;
+    MaasStr *keys = maas_arena_array(&s->arena, (size_t)n, sizeof *keys, s->err);
+    const char *x;
+
+    if (!keys) {
+        s->status = s->err->status;
+        return;
+    }
+    keys[0] = (MaasStr){"", 0};
+    keys[1] = (MaasStr){"[UNK]", 5}; /* Keras's name for it */
+    if (c->n_categories > 0)
+        memcpy(keys + MAAS_TEXT_SPECIAL, c->categories, sizeof *keys * (size_t)c->n_categories);
+    x = encode(s, cut_words(s, c->name, c->text), n, keys, 0, 1);
+    x = node(s, "Pad", x, constant(s, MAAS_INT64, 1, &four, pads));
+    x = begin(s, "", "Slice", 4,
+              (const char *[]){x, constant(s, MAAS_INT64, 1, &one, &zero),
+                               constant(s, MAAS_INT64, 1, &one, &c->length),
+                               constant(s, MAAS_INT64, 1, &one, &one)});
+    maas_onnx_end_node(&s->w);
+    x = node(s, "Reshape", x, constant(s, MAAS_INT64, 1, &two, (int64_t[]){0, c->length})); /* tells the size */
+    rename_to(s, x, prepared_name(s, c->name));
 }
 
 static void prepare_tensor(Prepare *s, const MaasColumn *c)
@@ -239,6 +303,8 @@ static void put_columns(Prepare *s)
         declare(s, c);
         if (c->kind == MAAS_COLUMN_TENSOR)
             prepare_tensor(s, c);
+        else if (c->kind == MAAS_COLUMN_TEXT)
+            prepare_text(s, c);
         else if (c->kind == MAAS_COLUMN_CATEGORY)
             prepare_category(s, c);
         else
@@ -257,8 +323,17 @@ static void put_columns(Prepare *s)
 
 /* ---- what the network reads ---- */
 
+/* Texts and arrays are inputs of their own. */
+static bool is_port(const MaasColumn *c)
+{
+    return c->kind == MAAS_COLUMN_TENSOR || c->kind == MAAS_COLUMN_TEXT;
+}
+
+/* Features that the column becomes. */
 static int64_t column_width(const MaasColumn *c)
 {
+    if (is_port(c))
+        return 0;
     return c->kind == MAAS_COLUMN_CATEGORY ? c->n_categories + 1 : 1 + (c->missing ? 1 : 0) + 2 * c->n_periods;
 }
 
@@ -272,7 +347,7 @@ MaasStatus maas_prepare_ports(const MaasPreparation *p, MaasArena *arena, int *n
     if (!out)
         return err->status;
     for (int i = 0; i < p->n_columns; i++)
-        width += p->columns[i].kind == MAAS_COLUMN_TENSOR ? 0 : column_width(&p->columns[i]);
+        width += column_width(&p->columns[i]);
     if (width > 0) {
         int64_t *dims = maas_arena_array(arena, 2, sizeof *dims, err);
 
@@ -285,20 +360,22 @@ MaasStatus maas_prepare_ports(const MaasPreparation *p, MaasArena *arena, int *n
     }
     for (int i = 0; i < p->n_columns; i++) {
         const MaasColumn *c = &p->columns[i];
+        bool text = c->kind == MAAS_COLUMN_TEXT;
+        int rank = text ? 1 : c->rank;
         int64_t *dims;
 
-        if (c->kind != MAAS_COLUMN_TENSOR)
+        if (!is_port(c))
             continue;
-        dims = maas_arena_array(arena, (size_t)c->rank + 1, sizeof *dims, err);
+        dims = maas_arena_array(arena, (size_t)rank + 1, sizeof *dims, err);
         if (!dims)
             return err->status;
         dims[0] = -1;
-        if (c->rank > 0)
-            memcpy(dims + 1, c->dims, sizeof *dims * (size_t)c->rank);
+        if (rank > 0)
+            memcpy(dims + 1, text ? &c->length : c->dims, sizeof *dims * (size_t)rank);
         out[n++] = (MaasPort){.name = c->name,
                               .kind = MAAS_KIND_TENSOR,
-                              .type = c->whole ? MAAS_INT64 : MAAS_FLOAT,
-                              .rank = c->rank + 1,
+                              .type = text || c->whole ? MAAS_INT64 : MAAS_FLOAT,
+                              .rank = rank + 1,
                               .dims = dims};
     }
     *n_ports = n;
@@ -308,11 +385,17 @@ MaasStatus maas_prepare_ports(const MaasPreparation *p, MaasArena *arena, int *n
 
 /* ---- the whole ---- */
 
-static void start(Prepare *s, const MaasPreparation *p, MaasMem *mem, MaasError *err)
+static void start_empty(Prepare *s, MaasMem *mem, MaasError *err)
 {
-    *s = (Prepare){.p = p, .err = err};
+    *s = (Prepare){.err = err};
     maas_arena_init(&s->arena, mem);
     maas_onnx_writer_init(&s->w, mem, err);
+}
+
+static void start(Prepare *s, const MaasPreparation *p, MaasMem *mem, MaasError *err)
+{
+    start_empty(s, mem, err);
+    s->p = p;
     s->parts = maas_arena_array(&s->arena, (size_t)p->n_columns * MAX_PARTS + 1, sizeof *s->parts, err);
     if (!s->parts)
         s->status = err->status;
@@ -345,6 +428,19 @@ MaasStatus maas_prepare_to_onnx(const MaasPreparation *p, MaasMem *mem, void **b
         maas_onnx_write_output(&s.w, prepared_name(&s, ports[i].name), ports[i].type, ports[i].rank, ports[i].dims,
                                symbols);
     return finish(&s, "preparation", bytes, n_bytes);
+}
+
+MaasStatus maas_prepare_words_to_onnx(MaasTextRule rule, MaasMem *mem, void **bytes, size_t *n_bytes,
+                                      MaasError *err)
+{
+    static const char *const symbols[] = {"N", "W"};
+    Prepare s;
+
+    start_empty(&s, mem, err);
+    maas_onnx_write_input(&s.w, "text", MAAS_STRING, 2, (int64_t[]){-1, 1}, symbols);
+    rename_to(&s, cut_words(&s, "text", rule), "words");
+    maas_onnx_write_output(&s.w, "words", MAAS_STRING, 2, (int64_t[]){-1, -1}, symbols);
+    return finish(&s, "words", bytes, n_bytes);
 }
 
 /* A name for an output that no column has. */

@@ -53,13 +53,19 @@ typedef enum MaasBatchKind {
     MAAS_BATCH_MIXED
 } MaasBatchKind;
 
+/* The last axis is as long as the longest row needs, the others are filled with this. */
+typedef struct MaasPad {
+    MaasStr text;   /* of strings */
+    int64_t number; /* of int64 */
+    int64_t room;   /* at least so much of it stands behind every row */
+} MaasPad;
+
 typedef struct MaasBatch {
     MaasBatchKind kind;
     int axis;             /* ROWS */
     int64_t outer, inner; /* ROWS: the axis holds (outer, N, inner) places */
-    const MaasStr
-        *pad;    /* ROWS: the last axis is as long as the longest row needs, the others are filled with this */
-    int n_sizes; /* FREE and SIZE: elements whose content is known as sizes; 0: not known */
+    const MaasPad *pad;   /* ROWS: padded to the longest row; NULL: not so */
+    int n_sizes;          /* FREE and SIZE: elements whose content is known as sizes; 0: not known */
     const int64_t *sizes;
     const char *reason; /* MIXED: why, if the rule says so for this output alone */
     bool told;          /* MIXED: the reason names the node */
@@ -215,6 +221,7 @@ const char *maas_batch_scan(MaasBatchCtx *c);
 const char *maas_batch_string_normalizer(MaasBatchCtx *c);
 const char *maas_batch_string_split(MaasBatchCtx *c);
 const char *maas_batch_tokenizer(MaasBatchCtx *c);
+const char *maas_batch_label_encoder(MaasBatchCtx *c);
 const char *maas_batch_tfidf(MaasBatchCtx *c);
 
 #endif

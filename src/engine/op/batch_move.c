@@ -349,8 +349,11 @@ const char *maas_batch_slice(MaasBatchCtx *c)
         return slice_content(c, n_data, data, starts[0], ends[0], steps[0]);
     if (!maas_batch_rows(c, SLICE_DATA))
         return maas_batch_no_rows(c);
-    if (b->pad)
+    if (b->pad && (n != 1 || axes[0] != rank - 1 || axes[0] == b->axis || starts[0] != 0 || steps[0] != 1 ||
+                   !maas_size_is_number(ends[0]) || ends[0] < 0 || ends[0] >= INT32_MAX || ends[0] > b->pad->room))
         return "it cuts what is padded to the longest row of the batch";
+    if (b->pad && c->out[0]) /* what is left has the same size whatever the other rows are */
+        c->out[0]->dims[axes[0]] = ends[0];
     for (int i = 0; i < n; i++) {
         bool whole = starts[i] == 0 && steps[i] == 1 &&
                      (ends[i] == c->in[0]->dims[axes[i]] || (maas_size_is_number(ends[i]) && ends[i] >= INT32_MAX));
@@ -456,6 +459,36 @@ const char *maas_batch_tile(MaasBatchCtx *c)
     return NULL;
 }
 
+/* What pads the rows to the longest one is continued by the same number. */
+static const char *pad_further(MaasBatchCtx *c, int n_axes, const int64_t *axes, const int64_t *pads)
+{
+    const MaasInfo *in = c->in[0], *value = maas_batch_has(c, 2) ? c->in[2] : NULL;
+    MaasPad *pad = maas_arena_array(c->arena, 1, sizeof *pad, c->err);
+
+    if (!pad) {
+        c->status = c->err->status;
+        return "there is no memory to find it out";
+    }
+    *pad = *c->batch[0]->pad;
+    if (in->type != MAAS_INT64 || !maas_text_is(maas_batch_attr(c, "mode")->s, "constant") ||
+        (value && (!value->value || value->value->count != 1)) ||
+        (value ? MAAS_I64(value->value)[0] : 0) != pad->number)
+        return "it pads with something else what is padded to the longest row of the batch";
+    for (int i = 0; i < n_axes; i++) {
+        bool last = maas_axis(axes ? axes[i] : i, in->rank) == in->rank - 1;
+
+        if (pads[i] != 0 || pads[i + n_axes] < 0 || pads[i + n_axes] > INT32_MAX ||
+            (!last && pads[i + n_axes] != 0))
+            return "it pads in front of what is padded to the longest row of the batch";
+        if (last)
+            pad->room += pads[i + n_axes];
+    }
+    maas_batch_set_rows(c, 0, c->batch[0]->axis, c->batch[0]);
+    if (c->result[0])
+        c->result[0]->pad = pad;
+    return NULL;
+}
+
 const char *maas_batch_pad(MaasBatchCtx *c)
 {
     int64_t pads[MAAS_MAX_SIZES], axes[MAAS_MAX_SIZES];
@@ -475,6 +508,8 @@ const char *maas_batch_pad(MaasBatchCtx *c)
         if (maas_axis(axis, c->in[0]->rank) == c->batch[0]->axis && (pads[i] != 0 || pads[i + n_axes] != 0))
             return "it pads the batch axis";
     }
+    if (c->batch[0]->pad)
+        return pad_further(c, n_axes, maas_batch_has(c, 3) ? axes : NULL, pads);
     return maas_batch_outside(c, 0);
 }
 

@@ -2,7 +2,8 @@
  * batch_text.c - the batch axis of operators on strings.
  *
  * Rows that are split into words are padded to the longest row of the batch: what stands beyond a row's own words
- * depends on the other rows.  Counting n-grams does not see it, when no n-gram holds the padding.
+ * depends on the other rows.  Counting n-grams does not see it, when no n-gram holds the padding; words that became
+ * numbers, padded further and cut to a fixed length do not show it (maas_batch_pad, maas_batch_slice).
  */
 #include <string.h>
 
@@ -22,20 +23,34 @@ const char *maas_batch_string_normalizer(MaasBatchCtx *c)
     return maas_batch_elementwise(c);
 }
 
+/* Output 0 is padded with this; false when there is no memory. */
+static bool set_pad(MaasBatchCtx *c, MaasStr text, int64_t number)
+{
+    MaasPad *pad = c->result[0] ? maas_arena_array(c->arena, 1, sizeof *pad, c->err) : NULL;
+
+    if (!c->result[0])
+        return true;
+    if (!pad) {
+        c->status = c->err->status;
+        return false;
+    }
+    *pad = (MaasPad){.text = text, .number = number};
+    c->result[0]->pad = pad;
+    return true;
+}
+
+#define NO_MEMORY "there is no memory to find it out"
+
 /* Output 0 has a further axis of parts, output 1 their number. */
 const char *maas_batch_string_split(MaasBatchCtx *c)
 {
-    static const MaasStr none = {.data = "", .length = 0};
-
     if (!maas_batch_rows(c, 0))
         return maas_batch_no_rows(c);
     if (c->batch[0]->pad)
         return "its input is padded to the longest row of the batch";
     for (int o = 0; o < c->n_out; o++)
         maas_batch_set_rows(c, o, c->batch[0]->axis, c->batch[0]);
-    if (c->result[0])
-        c->result[0]->pad = &none;
-    return NULL;
+    return set_pad(c, (MaasStr){"", 0}, 0) ? NULL : NO_MEMORY;
 }
 
 const char *maas_batch_tokenizer(MaasBatchCtx *c)
@@ -45,9 +60,23 @@ const char *maas_batch_tokenizer(MaasBatchCtx *c)
     if (c->batch[0]->pad)
         return "its input is padded to the longest row of the batch";
     maas_batch_set_rows(c, 0, c->batch[0]->axis, c->batch[0]);
-    if (c->result[0])
-        c->result[0]->pad = &maas_batch_attr(c, "pad_value")->s;
-    return NULL;
+    return set_pad(c, maas_batch_attr(c, "pad_value")->s, 0) ? NULL : NO_MEMORY;
+}
+
+/* Element by element, the padding too: strings to int64. */
+const char *maas_batch_label_encoder(MaasBatchCtx *c)
+{
+    const MaasAttr *keys = maas_batch_attr(c, "keys_strings"), *values = maas_batch_attr(c, "values_int64s");
+    int64_t number = maas_batch_attr(c, "default_int64")->i;
+
+    if (!maas_batch_rows(c, 0) || !c->batch[0]->pad || keys->n == 0 || values->n != keys->n ||
+        maas_batch_attr(c, "default_tensor")->n > 0)
+        return maas_batch_elementwise(c);
+    for (int64_t i = keys->n; i-- > 0;)
+        if (same_string(keys->strings[i], c->batch[0]->pad->text))
+            number = values->ints[i];
+    maas_batch_set_rows(c, 0, c->batch[0]->axis, c->batch[0]);
+    return set_pad(c, (MaasStr){"", 0}, number) ? NULL : NO_MEMORY;
 }
 
 const char *maas_batch_tfidf(MaasBatchCtx *c)
@@ -60,7 +89,7 @@ const char *maas_batch_tfidf(MaasBatchCtx *c)
         return "it takes all rows for one sequence";
     if (c->batch[0]->pad)
         for (int64_t i = 0; i < pool->n; i++)
-            if (same_string(pool->strings[i], *c->batch[0]->pad))
+            if (same_string(pool->strings[i], c->batch[0]->pad->text))
                 return "it counts what pads the rows to the longest of the batch";
     maas_batch_set_rows(c, 0, 0, c->batch[0]);
     return NULL;

@@ -207,7 +207,7 @@ const MaasOp maas_op_label_encoder = {
     .infer = infer_label_encoder,
     .prepare = prepare_label_encoder,
     .compute = compute_label_encoder,
-    .batch = maas_batch_elementwise,
+    .batch = maas_batch_label_encoder,
 };
 
 /* ---- CategoryMapper ---- */

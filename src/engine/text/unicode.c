@@ -62,6 +62,9 @@ uint32_t maas_rune_category(int32_t rune)
 {
     size_t low = 0, high = COUNT(category_runs);
 
+    if (rune >= 0 && rune < 128)
+        return (uint32_t)1 << ascii_categories[rune];
+
     while (high - low > 1) {
         size_t mid = (low + high) / 2;
 

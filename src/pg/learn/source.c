@@ -62,6 +62,9 @@ void DictionaryCount(const Table *table, Source *source, MaasStr text)
 
     if (!source->dictionary.hash)
         DictionaryInit(&source->dictionary, table->context);
+    if (source->column.kind == MAAS_COLUMN_TEXT && source->dictionary.n >= MAX_DISTINCT &&
+        !DictionaryFind(&source->dictionary, text))
+        return; /* so late a word would not be among the most frequent ones */
     entry = hash_search(source->dictionary.hash, &probe.key, HASH_ENTER, &found);
     if (!found) {
         char *copy = MemoryContextAlloc(table->context, Max(text.length, 1));
@@ -105,10 +108,11 @@ static int ByNumber(const void *a, const void *b)
     return i < j ? -1 : i > j;
 }
 
-MaasStr *DictionaryKeep(Dictionary *dictionary, int64 limit, bool numbers, int64 *n)
+MaasStr *DictionaryKeep(Dictionary *dictionary, int64 limit, KeepOrder order, int64 *n)
 {
     HASH_SEQ_STATUS scan;
-    DictionaryEntry *entry, **all = palloc(sizeof(*all) * Max(dictionary->n, 1));
+    DictionaryEntry *entry,
+        **all = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(*all) * Max(dictionary->n, 1));
     MaasStr *kept;
     int64 i = 0;
 
@@ -117,7 +121,8 @@ MaasStr *DictionaryKeep(Dictionary *dictionary, int64 limit, bool numbers, int64
         all[i++] = entry;
     qsort(all, i, sizeof(*all), ByCount);
     *n = Min(i, limit);
-    qsort(all, *n, sizeof(*all), numbers ? ByNumber : ByText);
+    if (order != KEEP_BY_COUNT)
+        qsort(all, *n, sizeof(*all), order == KEEP_BY_NUMBER ? ByNumber : ByText);
     kept = palloc(sizeof(*kept) * Max(*n, 1));
     for (int64 k = 0; k < *n; k++) {
         all[k]->code = k;
@@ -400,6 +405,9 @@ void SourceCount(const Table *table, Source *source)
     case SOURCE_TEXT:
         if (IsNull(table, source))
             source->n_missing++;
+        if (source->column.kind ==
+            MAAS_COLUMN_TEXT) /* its words are counted when it is known that the row is learned */
+            break;
         DictionaryCount(table, source, SourceText(table, source));
         source->n++;
         break;

@@ -10,11 +10,12 @@
 void SourceCount(const Table *table, Source *source);
 double SourceDeviation(const Source *source);
 
-/* Counts a value of the source; it is copied when it is new. */
+/* Counts a value of the source, or a word of it; it is copied when it is new. */
 void DictionaryCount(const Table *table, Source *source, MaasStr text);
 DictionaryEntry *DictionaryFind(const Dictionary *dictionary, MaasStr text);
-/* Gives codes to the most frequent entries, at most `limit`, in the order of their text or number; the entries are
- * returned in that order. */
-MaasStr *DictionaryKeep(Dictionary *dictionary, int64 limit, bool numbers, int64 *n);
+typedef enum KeepOrder { KEEP_BY_TEXT, KEEP_BY_NUMBER, KEEP_BY_COUNT } KeepOrder;
+
+/* Gives codes to the most frequent entries, at most `limit`, in this order; the entries are returned in it. */
+MaasStr *DictionaryKeep(Dictionary *dictionary, int64 limit, KeepOrder order, int64 *n);
 
 #endif

@@ -20,6 +20,7 @@
 #include "run/bind.h"
 #include "run/scalar.h"
 #include "source.h"
+#include "words.h"
 
 #define AUTO_CLASSES 20 /* different whole numbers up to which a target is taken for classes */
 #define MAX_CLASSES 10000
@@ -416,7 +417,8 @@ static void LearnClasses(Table *table)
 {
     Source *target = &table->target;
     MaasTarget *info = &table->target_info;
-    MaasStr *classes = DictionaryKeep(&target->dictionary, MAX_CLASSES, IsWholeNumber(target->type), &info->n);
+    MaasStr *classes = DictionaryKeep(&target->dictionary, MAX_CLASSES,
+                                      IsWholeNumber(target->type) ? KEEP_BY_NUMBER : KEEP_BY_TEXT, &info->n);
 
     if (info->n < 2)
         ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
@@ -471,13 +473,16 @@ static void LearnNumbers(Table *table)
 static void RefuseConstant(const Table *table, const Source *source)
 {
     bool text = source->kind == SOURCE_TEXT, tensor = source->column.kind == MAAS_COLUMN_TENSOR;
-    bool varies = text     ? source->dictionary.n > 1
-                  : tensor ? source->varies
-                           : source->lowest != source->highest || source->n_missing > 0;
+    bool words = source->column.kind == MAAS_COLUMN_TEXT;
+    bool varies = tensor || words ? source->varies
+                  : text          ? source->dictionary.n > 1
+                                  : source->lowest != source->highest || source->n_missing > 0;
 
     if (!tensor && source->n_missing == table->n_rows)
         ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION), errmsg("column \"%s\" is NULL in every row", source->name),
                         errhint("Leave it out of the query.")));
+    if (words && source->dictionary.n == 0)
+        ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION), errmsg("column \"%s\" has no words", source->name)));
     if (varies)
         return;
     ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION), errmsg("column \"%s\" is constant", source->name),
@@ -498,9 +503,11 @@ static void LearnColumn(const Table *table, Source *source, bool whole, bool raw
     column->deviation = standardize ? SourceDeviation(source) : 1;
     column->fill = source->mean;
     column->missing = source->n_missing > 0;
-    if (source->kind == SOURCE_TEXT)
-        column->categories =
-            DictionaryKeep(&source->dictionary, table->settings->max_categories, false, &column->n_categories);
+    if (column->kind == MAAS_COLUMN_TEXT)
+        WordsLearn(source);
+    else if (source->kind == SOURCE_TEXT)
+        column->categories = DictionaryKeep(&source->dictionary, table->settings->max_categories, KEEP_BY_TEXT,
+                                            &column->n_categories);
     if (source->kind == SOURCE_TIME) {
         column->mean = source->mean;
         column->deviation = SourceDeviation(source);
@@ -549,8 +556,12 @@ static void ReadRows(Table *table)
         table->n_rows++;
         if (IsApart(table, class, before))
             table->n_validation++;
-        else
+        else {
             table->n_train++;
+            for (int i = 0; i < table->n_sources; i++)
+                if (table->sources[i].column.kind == MAAS_COLUMN_TEXT)
+                    WordsCount(table, &table->sources[i]);
+        }
         MemoryContextSwitchTo(old);
     }
 }
@@ -622,6 +633,22 @@ void TableSurveyTarget(Table *table, int64 n_outputs, int n_labels, const char *
                                    n_outputs, table->target.name, (int64)table->target_info.n)));
     }
     MemoryContextSwitchTo(old);
+}
+
+void TableTexts(Table *table, int n, const MaasArchText *texts)
+{
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < table->n_sources; k++) {
+            Source *source = &table->sources[k];
+
+            if (source->column.kind != MAAS_COLUMN_CATEGORY ||
+                (texts[i].input ? strcmp(texts[i].input, source->column.name) != 0 : table->n_sources > 1))
+                continue;
+            source->column.kind = MAAS_COLUMN_TEXT;
+            source->column.text = texts[i].rule;
+            source->column.length = texts[i].length;
+            source->max_tokens = texts[i].max_tokens;
+        }
 }
 
 void TableSurvey(Table *table, bool classes, bool whole, bool raw)

@@ -34,6 +34,8 @@ typedef enum SourceKind {
     SOURCE_TENSOR
 } SourceKind;
 
+typedef struct Words Words;
+
 typedef struct Source {
     int attribute;    /* of the query, from 0 */
     const char *name; /* in the server's encoding */
@@ -45,8 +47,10 @@ typedef struct Source {
     double mean, squares, lowest, highest;
     bool fractions; /* TENSOR: an element is no whole number */
     Dictionary dictionary;
-    bool has_shape, varies; /* TENSOR: varies: not all rows have the same elements */
+    bool has_shape, varies; /* TENSOR: varies: not all rows have the same elements, the same words */
     uint64 first_hash;
+    Words *words;              /* TEXT that is read word by word, with the words in the dictionary */
+    int64 max_tokens, longest; /* numbers of words are below; words of the longest text */
     int64_t dims[MAAS_MAX_RANK];
 } Source;
 
@@ -79,6 +83,9 @@ typedef struct Table {
 /* Opens the query, in the current memory context, and finds out what its columns are.  bind: they go to the inputs
  * of a model, which decides what they must be. */
 Table *TableOpen(const char *query, const char *target, const Settings *settings, const char *function, bool bind);
+
+/* Says which columns of text are read word by word. */
+void TableTexts(Table *table, int n, const MaasArchText *texts);
 
 /* Reads all rows and learns what the columns are like.  Throws what cannot be learned from.  classes: whole numbers
  * in the target are classes; whole: arrays are numbers of entries; raw: arrays stay as they are. */

@@ -31,21 +31,47 @@
 
 /* ---- the network ---- */
 
-/* Whether the architecture's first layers want arrays as they are: entries of an embedding, or rescaled. */
-static void LookAtArchitecture(const Jsonb *architecture, bool *classes, bool *whole, bool *raw)
+/* Whether the architecture's first layers want arrays as they are: entries of an embedding, or rescaled; and which
+ * columns they read as texts. */
+static void LookAtArchitecture(Training *t, bool *classes, bool *whole, bool *raw)
 {
+    const Jsonb *architecture = t->architecture;
     char *text =
         architecture ? JsonbToCString(NULL, (JsonbContainer *)&architecture->root, VARSIZE(architecture)) : NULL;
+    MaasError err = {0};
+    size_t length;
 
+    if (text) {
+        const char *json = BorderUtf8(text, strlen(text), &length);
+
+        BORDER_CHECK(maas_architecture_texts(json, length, &t->arena, &t->n_texts, &t->texts, &err), &err);
+    }
     *whole = text && strstr(text, "\"embedding\"") != NULL;
     *raw = text && strstr(text, "\"rescaling\"") != NULL;
     *classes = text && strstr(text, "\"softmax\"") != NULL;
+}
+
+/* For each port, the numbers that words of it are below; 0 for those that are no texts. */
+static int64_t *WordsOfPorts(const Training *t)
+{
+    const Loader *loader = t->loader;
+    int64_t *words = palloc0(sizeof(*words) * Max(loader->n_ports, 1));
+
+    for (int p = 0; p < loader->n_ports; p++)
+        for (int i = 0; i < t->table->n_sources; i++) {
+            const MaasColumn *column = &t->table->sources[i].column;
+
+            if (column->kind == MAAS_COLUMN_TEXT && strcmp(column->name, loader->ports[p].name) == 0)
+                words[p] = column->n_categories + MAAS_TEXT_SPECIAL;
+        }
+    return words;
 }
 
 static void *MakeNetwork(Training *t, size_t *n_bytes)
 {
     MaasArchitecture architecture = {.n_inputs = t->loader->n_ports,
                                      .inputs = t->loader->ports,
+                                     .words = WordsOfPorts(t),
                                      .input_prefix = MAAS_PREPARED,
                                      .task = t->table->task,
                                      .n_outputs = t->table->target_info.n,
@@ -452,6 +478,22 @@ static void RunEpochs(Training *t)
 
 /* ---- the model ---- */
 
+/* Whether NULL may be predicted from: it was learned what to make of it, or there is nothing but texts, where it is
+ * as good as an empty one. */
+static bool TakesNull(const Table *table)
+{
+    bool texts = true;
+
+    for (int i = 0; i < table->n_sources; i++) {
+        const Source *source = &table->sources[i];
+
+        if (source->n_missing > 0 && source->column.kind != MAAS_COLUMN_TENSOR)
+            return true;
+        texts &= source->column.kind == MAAS_COLUMN_TEXT;
+    }
+    return texts;
+}
+
 static void MakeModel(Training *t)
 {
     MaasError err = {0};
@@ -478,9 +520,7 @@ static void MakeModel(Training *t)
                                    &t->bytes, &t->n_bytes, &err),
                  &err);
     maas_free(&t->mem, network);
-    for (int i = 0; i < t->table->n_sources; i++)
-        t->null_as_nan |=
-            t->table->sources[i].n_missing > 0 && t->table->sources[i].column.kind != MAAS_COLUMN_TENSOR;
+    t->null_as_nan = TakesNull(t->table);
 }
 
 /* ---- the beginnings ---- */
@@ -493,9 +533,10 @@ static void BeginNew(Training *t)
     void *network;
     instr_time begun;
 
-    LookAtArchitecture(t->architecture, &classes, &whole, &raw);
+    LookAtArchitecture(t, &classes, &whole, &raw);
     t->table = TableOpen(t->query, t->target, &t->settings, t->function, false);
     MemoryContextSwitchTo(t->context);
+    TableTexts(t->table, t->n_texts, t->texts);
     INSTR_TIME_SET_CURRENT(begun);
     TableSurvey(t->table, classes, whole, raw);
     t->loader = LoaderNew(t->table);

@@ -42,6 +42,8 @@ typedef struct Training {
     Size step_limit;        /* bytes that the rows leave for a step */
     int64 evaluate_rows;    /* in a batch; 0 before the first step */
     MaasTrainer *trainer;
+    int n_texts; /* columns that the architecture reads as texts */
+    MaasArchText *texts;
     int64 steps_per_epoch;
     char *checkpoint_path;
     int64 first_epoch, skip; /* resumed: epochs, and steps of the next one, that are done */

@@ -26,6 +26,7 @@ static Size RawBytes(const Source *source)
 
     switch (source->column.kind) {
     case MAAS_COLUMN_CATEGORY:
+    case MAAS_COLUMN_TEXT:
         return sizeof(MaasStr);
     case MAAS_COLUMN_BOOL:
         return source->column.missing ? sizeof(double) : sizeof(uint8);
@@ -42,6 +43,7 @@ static MaasType RawType(const Source *source)
 {
     switch (source->column.kind) {
     case MAAS_COLUMN_CATEGORY:
+    case MAAS_COLUMN_TEXT:
         return MAAS_STRING;
     case MAAS_COLUMN_BOOL:
         return source->column.missing ? MAAS_DOUBLE : MAAS_BOOL;

@@ -151,11 +151,12 @@ static MaasStatus make_and_free(MaasMem *mem, void *arg, MaasError *err)
 
 TEST(architecture_each_allocation_failing)
 {
-    Request request = {"{\"input\":{\"shape\":[6],\"type\":\"int64\"},\"layers\":[{\"embedding\":[9,4]},"
-                       "\"positional_embedding\",{\"transformer_encoder\":[8,2],\"dropout\":0.1},"
-                       "{\"conv1d\":[4,3]},{\"residual\":[{\"dense\":4}]},\"batch_norm\",{\"lstm\":3},"
-                       "{\"dense\":\"output\",\"name\":\"last\"}]}",
-                       1, MAAS_TASK_CLASSIFY, 3};
+    Request request = {
+        "{\"input\":{\"shape\":[6],\"type\":\"int64\"},\"layers\":[{\"embedding\":[9,4],\"mask_zero\":true},"
+        "\"positional_embedding\",{\"transformer_encoder\":[8,2],\"dropout\":0.1},"
+        "{\"conv1d\":[4,3]},{\"residual\":[{\"dense\":4}]},\"batch_norm\",{\"lstm\":3},"
+        "{\"dense\":\"output\",\"name\":\"last\"}]}",
+        1, MAAS_TASK_CLASSIFY, 3};
 
     CHECK_EACH_FAILURE(make_and_free, &request);
 }
@@ -210,6 +211,79 @@ TEST(architecture_refuses)
         CHECK_FAILS(make(&request, &mem, &bytes, &n, &err), cases[i].status, cases[i].message);
         CHECK_INT(mem.used, 0);
     }
+}
+
+/* Which columns are read as texts, and how. */
+TEST(architecture_texts)
+{
+    static const struct {
+        const char *json, *input;
+        int n;
+        MaasArchText first;
+    } cases[] = {
+        {"{\"layers\":[{\"embedding\":[50,4]}]}", NULL, 1, {.max_tokens = 50, .rule = {true, true}}},
+        {"{\"input\":{\"shape\":[12],\"type\":\"int64\"},\"layers\":[{\"embedding\":[50,4]}]}",
+         NULL,
+         1,
+         {.max_tokens = 50, .length = 12, .rule = {true, true}}},
+        {"{\"inputs\":{\"a\":[3],\"b\":[7]},\"layers\":[{\"dense\":1,\"input\":\"a\"},{\"embedding\":[50,4],"
+         "\"input\":\"b\"}]}",
+         "b",
+         1,
+         {.max_tokens = 50, .length = 7, .rule = {true, true}}},
+        {"{\"layers\":[{\"dense\":4},{\"embedding\":[50,4]}]}", NULL, 0, {0}},
+        {"{\"layers\":[\"text_vectorization\",\"flatten\",{\"embedding\":[60,4]},{\"embedding\":[50,4]}]}",
+         NULL,
+         1,
+         {.max_tokens = 60, .rule = {true, true}}},
+        {"{\"layers\":[{\"text_vectorization\":[99,5],\"standardize\":\"lower\",\"input\":\"t\"},{\"embedding\":["
+         "50,4],\"input\":\"u\"}]}",
+         "t",
+         1,
+         {.max_tokens = 99, .length = 5, .rule = {true, false}}},
+        {"{\"layers\":[{\"text_vectorization\":99,\"standardize\":\"none\",\"input\":\"t\"},{\"text_"
+         "vectorization\":9,\"input\":\"u\"}]}",
+         "t",
+         2,
+         {.max_tokens = 99}},
+        {"{\"layers\":7}", NULL, 0, {0}},
+        {"{\"layers\":[{\"embedding\":[2,4]},3]}", NULL, 1, {.max_tokens = 3, .rule = {true, true}}},
+        {"[]", NULL, 0, {0}},
+    };
+    static const char *const refused[] = {"{", "{\"layers\":[{\"embedding\":[]}]}",
+                                          "{\"layers\":[{\"text_vectorization\":[1000001]}]}",
+                                          "{\"layers\":[{\"text_vectorization\":[9,0]}]}"};
+    MaasMem mem;
+    MaasError err;
+
+    maas_mem_init(&mem, &maas_malloc_allocator, 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        MaasArena arena;
+        MaasArchText *texts;
+        int n;
+
+        maas_arena_init(&arena, &mem);
+        NEED_OK(maas_architecture_texts(cases[i].json, strlen(cases[i].json), &arena, &n, &texts, &err));
+        CHECK_INT(n, cases[i].n);
+        if (n > 0) {
+            CHECK_STR(texts[0].input ? texts[0].input : "", cases[i].input ? cases[i].input : "");
+            CHECK_INT(texts[0].max_tokens, cases[i].first.max_tokens);
+            CHECK_INT(texts[0].length, cases[i].first.length);
+            CHECK(texts[0].rule.lower == cases[i].first.rule.lower);
+            CHECK(texts[0].rule.strip_punctuation == cases[i].first.rule.strip_punctuation);
+        }
+        maas_arena_free(&arena);
+    }
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        MaasArena arena;
+        MaasArchText *texts;
+        int n;
+
+        maas_arena_init(&arena, &mem);
+        CHECK(maas_architecture_texts(refused[i], strlen(refused[i]), &arena, &n, &texts, &err) != MAAS_OK);
+        maas_arena_free(&arena);
+    }
+    CHECK_INT(mem.used, 0);
 }
 
 /* Orthogonal weights are: the shorter side's vectors have length 1 and are at right angles. */

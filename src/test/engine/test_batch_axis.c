@@ -542,6 +542,63 @@ TEST(batch_axis_loops)
     APART();
 }
 
+/* The padding that words are filled up with, as a number, further padding, and the length they are cut to. */
+static void words(Build *b, int64_t number, int64_t further, int64_t front, int64_t length)
+{
+    build_start(b, 8, 20);
+    build_open(b, 8);
+    build_text(b, 1, "ai.onnx.ml");
+    maas_pb_put_int(&b->out, 2, 3);
+    build_close(b);
+    build_open(b, GRAPH);
+    build_text(b, 2, "main");
+    port(b, INPUT, "text", MAAS_STRING, "N");
+    ints(b, "pads", 4, (int64_t[]){0, front, 0, 4});
+    ints(b, "filler", 1, &further);
+    ints(b, "from", 1, (int64_t[]){0});
+    ints(b, "to", 1, &length);
+    ints(b, "last", 1, (int64_t[]){1});
+    node(b, "StringSplit", "text", "words");
+    build_node(b, NODE, "LabelEncoder", "ai.onnx.ml", "words", "numbers", true);
+    for (int i = 0; i < 3; i++) {
+        build_open(b, ATTRIBUTE);
+        build_text(b, 1, i == 0 ? "keys_strings" : i == 1 ? "values_int64s" : "default_int64");
+        maas_pb_put_int(&b->out, 20, i == 0 ? MAAS_ATTR_STRINGS : i == 1 ? MAAS_ATTR_INTS : MAAS_ATTR_INT);
+        if (i == 0) {
+            build_text(b, 9, "a");
+            build_text(b, 9, "");
+        } else if (i == 1) {
+            maas_pb_put_int(&b->out, 8, 3);
+            maas_pb_put_int(&b->out, 8, number);
+        } else
+            maas_pb_put_int(&b->out, 3, 7);
+        build_close(b);
+    }
+    build_close(b);
+    build_node(b, NODE, "Pad", "", "numbers pads filler", "padded", false);
+    node(b, "Slice", "padded from to last", "y");
+}
+
+TEST(batch_axis_words)
+{
+    Build b;
+
+    words(&b, 0, 0, 0, 4);
+    APART();
+    words(&b, 9, 9, 0, 3);
+    APART();
+    words(&b, 9, 0, 0, 4); /* the longest row decides where one filler ends and the other begins */
+    MIXED("it pads with something else");
+    words(&b, 0, 0, 1, 4);
+    MIXED("it pads in front");
+    words(&b, 0, 0, 0, 5); /* as long as that only if the longest row has a word */
+    MIXED("it cuts what is padded");
+    words(&b, 0, 0, 0, -1);
+    MIXED("it cuts what is padded");
+    words(&b, 0, 0, 0, INT64_MAX);
+    MIXED("it cuts what is padded");
+}
+
 TEST(batch_axis_inputs)
 {
     Build b;

@@ -103,6 +103,110 @@ TEST(prepare_columns)
     CHECK_INT(mem.used, 0);
 }
 
+/* Texts as numbers of words: 0 pads, 1 is unknown, the vocabulary counts from 2. */
+TEST(prepare_text)
+{
+    static const MaasStr vocabulary[] = {{"corn", 4},
+                                         {"the", 3},
+                                         {"don't", 5},
+                                         {"\xc3\xbc"
+                                          "ber",
+                                          5},
+                                         {"u.s", 3}};
+    enum { TEXTS = 6, LENGTH = 4 };
+    static MaasStr texts[TEXTS] = {{"The CORN, (don't)!", 18},
+                                   {"U.S. -- \xc3\x9c"
+                                    "ber \"alles\" corn the corn",
+                                    33},
+                                   {"", 0},
+                                   {" ... \t-", 7},
+                                   {"the", 3},
+                                   {"co-rn corn/the corn.", 20}};
+    static const int64_t expected[3][TEXTS][LENGTH] = {
+        {{3, 2, 4, 0}, {6, 5, 1, 2}, {0}, {0}, {3, 0, 0, 0}, {1, 1, 2, 0}},
+        {{3, 1, 1, 0}, {1, 1, 5, 1}, {0}, {1, 1, 0, 0}, {3, 0, 0, 0}, {1, 1, 1, 0}},
+        {{1, 1, 4, 0}, {1, 1, 1, 2}, {0}, {0}, {3, 0, 0, 0}, {1, 1, 2, 0}},
+    };
+    static const MaasTextRule rules[3] = {{true, true}, {true, false}, {false, true}};
+    MaasMem mem;
+    MaasError err;
+
+    maas_mem_init(&mem, &maas_malloc_allocator, 0);
+    MaasRunOptions options = {.mem = &mem, .threads = 1};
+
+    for (int rule = 0; rule < 3; rule++) {
+        const MaasColumn column = {.name = "body",
+                                   .kind = MAAS_COLUMN_TEXT,
+                                   .n_categories = 5,
+                                   .categories = vocabulary,
+                                   .text = rules[rule],
+                                   .length = LENGTH};
+        const MaasPreparation p = {1, &column, 0};
+        MaasModel *model;
+        void *bytes;
+        size_t n;
+
+        NEED_OK(maas_prepare_to_onnx(&p, &mem, &bytes, &n, &err));
+        NEED_OK(maas_model_load(bytes, n, &options, &model, &err));
+        maas_free(&mem, bytes);
+        CHECK(maas_model_info(model)->rows_independent);
+        CHECK_INT(maas_model_info(model)->outputs[0].dims[1], LENGTH);
+        for (int64_t first = 0; first < TEXTS; first++)
+            for (int64_t rows = 1; first + rows <= TEXTS; rows++) {
+                MaasValue *input;
+                MaasResults *results;
+
+                NEED_OK(maas_value_wrap(&mem, MAAS_STRING, 2, (int64_t[]){rows, 1}, texts + first, &input, &err));
+                NEED_OK(maas_model_run(model, &options, (const MaasValue *const[]){input}, 1, (int[]){0}, &results,
+                                       &err));
+                const MaasTensor *y = &maas_results_get(results, 0)->tensor;
+
+                NEED(y->count == rows * LENGTH);
+                for (int64_t i = 0; i < y->count; i++)
+                    CHECK_INT(MAAS_I64(y)[i], expected[rule][first + i / LENGTH][i % LENGTH]);
+                maas_results_free(results);
+                maas_value_unref(input);
+            }
+        maas_model_free(model);
+    }
+    CHECK_INT(mem.used, 0);
+}
+
+/* The same words come from the graph that a vocabulary is learned with. */
+TEST(prepare_words)
+{
+    static MaasStr texts[2] = {{"Corn, corn -- \"CORN\"", 20}, {"u.s. farmers", 12}};
+    static const char *const expected[] = {"corn", "corn", "corn", "u.s", "farmers", ""};
+    MaasMem mem;
+    MaasError err;
+    MaasModel *model;
+    MaasResults *results;
+    MaasValue *input;
+    void *bytes;
+    size_t n;
+
+    maas_mem_init(&mem, &maas_malloc_allocator, 0);
+    MaasRunOptions options = {.mem = &mem, .threads = 1};
+
+    NEED_OK(maas_prepare_words_to_onnx((MaasTextRule){true, true}, &mem, &bytes, &n, &err));
+    NEED_OK(maas_model_load(bytes, n, &options, &model, &err));
+    maas_free(&mem, bytes);
+    NEED_OK(maas_value_wrap(&mem, MAAS_STRING, 2, (int64_t[]){2, 1}, texts, &input, &err));
+    NEED_OK(maas_model_run(model, &options, (const MaasValue *const[]){input}, 1, (int[]){0}, &results, &err));
+    const MaasTensor *words_found = &maas_results_get(results, 0)->tensor;
+
+    NEED(words_found->count == 6);
+    for (int i = 0; i < 6; i++) {
+        MaasStr s = MAAS_STRS(words_found)[i];
+
+        CHECK(s.length == strlen(expected[i]) && (s.length == 0 || memcmp(s.data, expected[i], s.length) == 0));
+    }
+    maas_results_free(results);
+    maas_value_unref(input);
+    maas_model_free(model);
+    CHECK_INT(mem.used, 0);
+}
+
 /* A network for the preparation above. */
 static MaasStatus network(MaasMem *mem, MaasTask task, int64_t n_outputs, void **bytes, size_t *n, MaasError *err)
 {
@@ -203,6 +307,39 @@ static MaasStatus join_and_free(MaasMem *mem, void *arg, MaasError *err)
     return MAAS_OK;
 }
 
+static MaasStatus words_and_free(MaasMem *mem, void *arg, MaasError *err)
+{
+    void *bytes;
+    size_t n;
+
+    MAAS_TRY(maas_prepare_words_to_onnx((MaasTextRule){true, true}, mem, &bytes, &n, err));
+    maas_free(mem, bytes);
+    return MAAS_OK;
+}
+
+static MaasStatus text_and_free(MaasMem *mem, void *arg, MaasError *err)
+{
+    static const MaasColumn column = {.name = "body",
+                                      .kind = MAAS_COLUMN_TEXT,
+                                      .n_categories = 2,
+                                      .categories = colours,
+                                      .text = {true, true},
+                                      .length = 3};
+    static const MaasPreparation p = {1, &column, 0};
+    MaasRunOptions options = {.mem = mem, .threads = 1};
+    MaasModel *model;
+    MaasStatus status;
+    void *bytes;
+    size_t n;
+
+    MAAS_TRY(maas_prepare_to_onnx(&p, mem, &bytes, &n, err));
+    status = maas_model_load(bytes, n, &options, &model, err);
+    maas_free(mem, bytes);
+    if (status == MAAS_OK)
+        maas_model_free(model);
+    return status;
+}
+
 TEST(prepare_each_allocation_failing)
 {
     static const double mean[] = {1, 2}, deviation[] = {3, 4};
@@ -210,6 +347,8 @@ TEST(prepare_each_allocation_failing)
     MaasTarget regress = {
         .name = "answer", .task = MAAS_TASK_REGRESS, .n = 2, .mean = mean, .deviation = deviation};
 
+    CHECK_EACH_FAILURE(words_and_free, NULL);
+    CHECK_EACH_FAILURE(text_and_free, NULL);
     CHECK_EACH_FAILURE(join_and_free, &classify);
     CHECK_EACH_FAILURE(join_and_free, &regress);
 }

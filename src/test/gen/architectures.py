@@ -142,6 +142,36 @@ class Transformer(nn.Module):
         return self.blocks[1](self.blocks[0](x), src_mask=mask).mean(1)
 
 
+class Padded(nn.Module):
+    """0 is padding: neither attended to nor part of the mean."""
+
+    def __init__(self, w):
+        super().__init__()
+        self.whole = Transformer(w)
+
+    def forward(self, x):
+        mask, whole = x == 0, self.whole
+        y = whole.embed[x.long()] + whole.position
+        for block in whole.blocks:
+            y = block(y, src_key_padding_mask=mask)
+        return (y * ~mask[:, :, None]).sum(1) / (~mask).sum(1, keepdim=True)
+
+
+class PaddedRecurrent(nn.Module):
+    def __init__(self, w):
+        super().__init__()
+        self.embed = w["embedding_1.weight"]
+        self.lstm, self.gru = nn.LSTM(5, 4, batch_first=True, bidirectional=True), nn.GRU(8, 5, batch_first=True)
+        set_recurrent(self.lstm, w, "l", "lstm")
+        set_recurrent(self.gru, w, "g", "gru")
+
+    def forward(self, x):
+        pack = lambda v: nn.utils.rnn.pack_padded_sequence(v, (x != 0).sum(1), batch_first=True, enforce_sorted=False)
+        packed = self.lstm(pack(self.embed[x.long()]))[0]
+        y = nn.utils.rnn.pad_packed_sequence(packed, batch_first=True, padding_value=-1e9)[0]
+        return torch.cat([self.gru(packed)[1][0], y.max(1).values], 1)
+
+
 CASES = [
     ("mlp", mlp, (4, 6), {"input": [6], "layers": [
         {"dense": 16, "activation": "relu", "kernel_initializer": "he_normal"}, "batch_norm",
@@ -159,6 +189,12 @@ CASES = [
         {"embedding": [20, 8]}, "positional_embedding", {"transformer_encoder": [12, 2]},
         {"transformer_encoder": [12, 2], "normalize_first": True, "activation": "gelu", "causal": True},
         "global_average_pooling1d"]}),
+    ("padded", Padded, [6, 4, 1], {"input": {"shape": [6], "type": "int64"}, "layers": [
+        {"embedding": [20, 8], "mask_zero": True}, "positional_embedding", {"transformer_encoder": [12, 2]},
+        {"transformer_encoder": [12, 2], "normalize_first": True, "activation": "gelu"}, "global_average_pooling1d"]}),
+    ("padded_recurrent", PaddedRecurrent, [2, 7, 5, 1], {"input": {"shape": [7], "type": "int64"}, "layers": [
+        {"embedding": [20, 5], "mask_zero": True}, {"lstm": 4, "bidirectional": True, "return_sequences": True, "name": "l"},
+        {"gru": 5, "name": "g"}, {"global_max_pooling1d": {}, "input": "l", "name": "m"}, {"concat": ["g", "m"]}]}),
 ]
 
 
@@ -168,6 +204,9 @@ def main():
     for name, network, shape, architecture in CASES:
         if isinstance(shape, int):
             x = random.integers(0, shape, (3, architecture["input"]["shape"][0]))
+        elif isinstance(shape, list):  # lengths of rows
+            x = random.integers(1, 20, (len(shape), architecture["input"]["shape"][0]))
+            x[np.arange(x.shape[1]) >= np.array(shape)[:, None]] = 0
         else:
             x = random.normal(size=shape).astype(np.float32)
         with torch.no_grad():

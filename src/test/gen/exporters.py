@@ -24,6 +24,7 @@ from onnx import numpy_helper
 
 import exporters_sklearn  # noqa: F401 (registers its cases)
 import exporters_torch  # noqa: F401
+import exporters_maas  # noqa: F401
 from exporters_data import CASES
 
 warnings.filterwarnings("ignore")
@@ -95,7 +96,8 @@ CASES=src/test/fixtures` runs them.  The rows are of scikit-learn's own data set
 licence (iris: R. A. Fisher 1936; wine: M. Forina, UCI, CC BY 4.0; breast cancer: W. Wolberg, UCI, CC BY 4.0; digits:
 E. Alpaydin and C. Kaynak, UCI, CC BY 4.0; diabetes: B. Efron et al. 2004; linnerud: A. C. Linnerud); a model's test rows
 are not among those that it learned from.  "Diabetes as a table" is the diabetes data with ages as text, a truth value
-and gaps; the sentences are of scikit-learn's documentation (BSD licence).  The models were trained here and are under this
+and gaps; the sentences are of scikit-learn's documentation (BSD licence), but those that `maas_train` learned from, which
+are made up.  The models were trained here and are under this
 project's licence.  The last column is the largest relative difference between onnxruntime (float32) and the library
 that trained the model (mostly float64), on these rows.
 
