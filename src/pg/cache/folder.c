@@ -320,6 +320,36 @@ static Entry *ListImages(int *n)
     return list;
 }
 
+/* The hash that a name begins with; false when it does not. */
+static bool HashOfName(const char *name, uint8 *sha256)
+{
+    for (int i = 0; i < MODEL_SHA256_BYTES; i++) {
+        unsigned int byte;
+
+        if (strspn(name + 2 * i, "0123456789abcdef") < 2 || sscanf(name + 2 * i, "%2x", &byte) != 1)
+            return false;
+        sha256[i] = (uint8)byte;
+    }
+    return true;
+}
+
+void FolderSweep(time_t since, bool (*wanted)(const uint8 *sha256))
+{
+    int n;
+    Entry *list = ListImages(&n);
+
+    for (int i = 0; i < n; i++) {
+        char path[sizeof(FOLDER) + sizeof(list->name) + 1];
+        uint8 sha256[MODEL_SHA256_BYTES];
+
+        if (list[i].used.tv_sec >= since || !HashOfName(list[i].name, sha256) || wanted(sha256))
+            continue;
+        snprintf(path, sizeof(path), "%s/%s", FOLDER, list[i].name);
+        unlink(path);
+    }
+    pfree(list);
+}
+
 void FolderTrim(uint64 limit, const uint8 *keep)
 {
     const char *kept = Path(keep) + strlen(FOLDER) + 1;

@@ -42,6 +42,8 @@ void FolderUnclaim(int leader, int claim);
 
 /* Takes the image away; who has mapped it keeps it. */
 void FolderRemove(const uint8 *sha256);
+/* Takes images away that were not used since this time, of contents that `wanted` does not want. */
+void FolderSweep(time_t since, bool (*wanted)(const uint8 *sha256));
 /* Takes images away, those used longest ago first, until they have no more than `limit` bytes together, but for
  * `keep`. */
 void FolderTrim(uint64 limit, const uint8 *keep);

@@ -18,17 +18,20 @@
  * hands off the list.  The heap that a large run leaves behind goes back to the system when the transaction ends:
  * else every session would keep it.
  *
- * A load that is rolled back leaves its image, which holds no right and is evicted like any other.
+ * A load that is rolled back leaves its image, which holds no right and is evicted like any other.  So does a drop
+ * that a standby replays, until PreparedSweep.
  */
 #include "postgres.h"
 #include "compat.h"
 
+#include <time.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
 
 #include "access/parallel.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/lock.h"
@@ -43,6 +46,7 @@
 
 #define IDLE_MS 10000
 #define TOUCH_MS 60000                     /* an image is marked as used no more often than this by one session */
+#define UNUSED_S 3600                      /* on a standby an image of no known version stays for so long */
 #define STRUCTURE_BYTES ((size_t)32 << 20) /* what a session may add to the models that it maps */
 #define CLAIM_MS 5                         /* between two looks at whether a claim is free */
 #define TRIM_BYTES ((size_t)1 << 20)
@@ -275,6 +279,7 @@ static Prepared *Build(const Source *source)
     Prepared *built = LoadPrivate(source), *opened = NULL;
 
     if (WriteImage(built)) {
+        PreparedSweep();
         FolderTrim((uint64)SettingCacheSize * 1024 * 1024, source->sha256);
         opened = OpenImage(source->sha256);
     }
@@ -356,6 +361,13 @@ void PreparedRemoveAtCommit(const uint8 *sha256)
     removed = lappend(removed, copy);
     MemoryContextSwitchTo(old);
     UseList();
+}
+
+/* Another database may have the content: it makes the image again if it has not used it for so long. */
+void PreparedSweep(void)
+{
+    if (RecoveryInProgress())
+        FolderSweep(time(NULL) - UNUSED_S, StoreHolds);
 }
 
 void PreparedRan(size_t bytes)

@@ -38,6 +38,10 @@ void PreparedRan(size_t bytes);
 /* Takes the image of a content away when the transaction commits. */
 void PreparedRemoveAtCommit(const uint8 *sha256);
 
+/* On a standby, where no trigger tells of versions that were dropped: takes images away that no version of this
+ * database has and nobody has used for some time. */
+void PreparedSweep(void);
+
 /* Called once by _PG_init. */
 void SessionInit(void);
 

@@ -20,6 +20,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -252,4 +253,26 @@ void *StoreRead(const ModelRef *ref, MemoryContext context)
     if (memcmp(sha256, ref->sha256, MODEL_SHA256_BYTES) != 0)
         Damaged(ref);
     return bytes;
+}
+
+bool StoreHolds(const uint8 *sha256)
+{
+    Relation table = table_open(CatalogRelation("model_version"), AccessShareLock);
+    Relation index = index_open(CatalogRelation("model_version_sha256"), AccessShareLock);
+    bytea *content = palloc(VARHDRSZ + MODEL_SHA256_BYTES);
+    ScanKeyData key;
+    SysScanDesc scan;
+    bool found;
+
+    SET_VARSIZE(content, VARHDRSZ + MODEL_SHA256_BYTES);
+    memcpy(VARDATA(content), sha256, MODEL_SHA256_BYTES);
+    ScanKeyInit(&key, get_attnum(RelationGetRelid(table), "sha256"), BTEqualStrategyNumber, F_BYTEAEQ,
+                PointerGetDatum(content));
+    scan = systable_beginscan_ordered(table, index, SnapshotSelf, 1, &key);
+    found = systable_getnext_ordered(scan, ForwardScanDirection) != NULL;
+    systable_endscan_ordered(scan);
+    index_close(index, AccessShareLock);
+    table_close(table, AccessShareLock);
+    pfree(content);
+    return found;
 }

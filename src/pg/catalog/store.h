@@ -35,6 +35,9 @@ void StoreDeploy(int64 model, int32 number);
 /* The bytes of a version in context.  The caller has looked ref up, which decided that they may be read. */
 void *StoreRead(const ModelRef *ref, MemoryContext context);
 
+/* Whether any version of this database has this content, whoever may see it, as the transaction itself sees it. */
+bool StoreHolds(const uint8 *sha256);
+
 /* SHA-256 of the bytes; interruptible. */
 void Sha256(const void *bytes, size_t n_bytes, uint8 *sha256);
 

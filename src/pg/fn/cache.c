@@ -4,19 +4,15 @@
 #include "postgres.h"
 #include "compat.h"
 
-#include "access/genam.h"
-#include "access/relation.h"
-#include "access/table.h"
 #include "commands/trigger.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "cache/session.h"
 #include "catalog/query.h"
+#include "catalog/store.h"
 
 PG_FUNCTION_INFO_V1(maas_images);
 PG_FUNCTION_INFO_V1(maas_version_removed);
@@ -61,6 +57,7 @@ Datum maas_images(PG_FUNCTION_ARGS)
     info->setResult = tuplestore_begin_heap(info->allowedModes & SFRM_Materialize_Random, false, work_mem);
     info->returnMode = SFRM_Materialize;
     MemoryContextSwitchTo(old);
+    PreparedSweep();
     CatalogConnect();
     n = CatalogRead(&contents, NULL);
     for (uint64 i = 0; i < n; i++) {
@@ -79,24 +76,6 @@ Datum maas_images(PG_FUNCTION_ARGS)
 
 /* ---- the trigger ---- */
 
-/* Whether any version of this database still has this content, as the transaction itself sees it. */
-static bool StillStored(int column, Datum sha256)
-{
-    Relation table = table_open(CatalogRelation("model_version"), AccessShareLock);
-    Relation index = index_open(CatalogRelation("model_version_sha256"), AccessShareLock);
-    ScanKeyData key;
-    SysScanDesc scan;
-    bool found;
-
-    ScanKeyInit(&key, (AttrNumber)column, BTEqualStrategyNumber, F_BYTEAEQ, sha256);
-    scan = systable_beginscan_ordered(table, index, SnapshotSelf, 1, &key);
-    found = systable_getnext_ordered(scan, ForwardScanDirection) != NULL;
-    systable_endscan_ordered(scan);
-    index_close(index, AccessShareLock);
-    table_close(table, AccessShareLock);
-    return found;
-}
-
 Datum maas_version_removed(PG_FUNCTION_ARGS)
 {
     TriggerData *trigger = (TriggerData *)fcinfo->context;
@@ -114,7 +93,8 @@ Datum maas_version_removed(PG_FUNCTION_ARGS)
         elog(ERROR, "the table of the trigger has no column sha256");
     value = SPI_getbinval(trigger->tg_trigtuple, RelationGetDescr(trigger->tg_relation), column, &isnull);
     sha256 = isnull ? NULL : DatumGetByteaPP(value);
-    if (sha256 && VARSIZE_ANY_EXHDR(sha256) == MODEL_SHA256_BYTES && !StillStored(column, PointerGetDatum(sha256)))
+    if (sha256 && VARSIZE_ANY_EXHDR(sha256) == MODEL_SHA256_BYTES &&
+        !StoreHolds((const uint8 *)VARDATA_ANY(sha256)))
         PreparedRemoveAtCommit((const uint8 *)VARDATA_ANY(sha256));
     return PointerGetDatum(NULL);
 }

@@ -346,6 +346,24 @@ is($standby->sql('SELECT pg_is_in_recovery()'), 't', 'a standby');
 is($standby->sql(predict('a')), $a_is, 'predicts');
 ok(image_of('a', $its), 'and has an image of its own');
 is($standby->sql(predict('a') . '; SELECT shared, mapped FROM maas.cache WHERE mapped'), "$a_is\nt|t", 'which it shares');
+
+# What is dropped on the primary.
+sub aged { my ($file) = @_; utime(time - 7200, time - 7200, $file); return $file; }
+is($standby->sql(predict('b')), $b_is, 'a second model');
+my ($its_a, $its_b) = map { image_of($_, $its) } qw(a b);
+$server->sql("SELECT maas_drop('a')");
+ok(wait_for(sub { $standby->sql("SELECT count(*) FROM maas.versions WHERE name = 'a'") eq '0' }), 'a drop arrives');
+is($standby->sql('SELECT name FROM maas.cache'), 'b', 'the view no longer shows it');
+ok(-e $its_a, 'the image of what was dropped stays: it was used just now, maybe by another database');
+aged($_) for $its_a, $its_b;
+is($standby->sql('SELECT name FROM maas.cache'), 'b', 'the view, some time after');
+ok(!-e $its_a, 'the image has gone');
+ok(-e $its_b, 'one of a model that is still there stays');
+aged($its_b);
+$server->sql("SELECT maas_drop('b'); SELECT maas_load_file('a', '$server->{folder}/a.onnx')");
+ok(wait_for(sub { $standby->sql("SELECT string_agg(name, ' ') FROM maas.versions") eq 'a' }), 'another drop, and a load');
+is($standby->sql(predict('a')), $a_is, 'predict');
+ok(!-e $its_b && image_of('a', $its), 'who makes an image removes the old one');
 $standby->remove;
 $server->remove;
 done_testing();
