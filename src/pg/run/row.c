@@ -534,6 +534,13 @@ void BindRow(Call *call, HeapTupleHeader row)
 
 /* ---- without a call ---- */
 
+/* Writes a number; false when it is too large for a float. */
+static inline bool WriteFloat(double number, float *out)
+{
+    *out = (float)number;
+    return !isinf(*out) || isinf(number);
+}
+
 /* Writes a value as an element of the input's type; false unless that is plain. */
 static bool WriteElement(const RowPlan *plan, int slot, Datum value, MaasType wanted, void *out,
                          MemoryContext strings)
@@ -560,12 +567,9 @@ static bool WriteElement(const RowPlan *plan, int slot, Datum value, MaasType wa
     if ((wanted == MAAS_FLOAT || wanted == MAAS_DOUBLE) && (type == MAAS_INT64 || type == MAAS_DOUBLE)) {
         double number = type == MAAS_INT64 ? (double)scalar.integer : scalar.real;
 
-        if (wanted == MAAS_DOUBLE)
-            *(double *)out = number;
-        else {
-            *(float *)out = (float)number;
-            return !isinf(*(float *)out) || isinf(number);
-        }
+        if (wanted == MAAS_FLOAT)
+            return WriteFloat(number, out);
+        *(double *)out = number;
         return true;
     }
     return false;
@@ -577,10 +581,13 @@ bool BindRowInto(const ModelRef *ref, HeapTupleHeader row, const MaasType *types
     const RowPlan *plan =
         FindPlan(ref->sha256, NULL,
                  assign_record_type_identifier(HeapTupleHeaderGetTypeId(row), HeapTupleHeaderGetTypMod(row)));
+    Size step = 0; /* bytes from one column of the only input to the next */
 
     if (!plan || !plan->scalar)
         return false;
     Deform(plan, row);
+    if (plan->packed)
+        step = maas_type_size(types[plan->input]);
     for (int k = 0; k < plan->n_columns; k++) {
         int i = plan->packed ? plan->input : k;
         int column = plan->columns[k];
@@ -588,9 +595,15 @@ bool BindRowInto(const ModelRef *ref, HeapTupleHeader row, const MaasType *types
 
         if (column < 0)
             continue;
-        place = (char *)out[i] + (plan->packed ? k * maas_type_size(types[i]) : 0);
+        place = (char *)out[i] + k * step;
         if (!plan->nulls[column]) {
-            if (!WriteElement(plan, k, plan->values[column], types[i], place, strings))
+            /* The usual pairs are written straight. */
+            if (types[i] == MAAS_FLOAT && plan->types[k] == FLOAT4OID)
+                *(float *)place = DatumGetFloat4(plan->values[column]);
+            else if (types[i] == MAAS_FLOAT && plan->types[k] == FLOAT8OID) {
+                if (!WriteFloat(DatumGetFloat8(plan->values[column]), (float *)place))
+                    return false;
+            } else if (!WriteElement(plan, k, plan->values[column], types[i], place, strings))
                 return false;
         } else if (ref->null_as_nan && plan->kinds[k] == COLUMN_NUMBER && types[i] == MAAS_FLOAT)
             *(float *)place = NAN;
