@@ -51,6 +51,12 @@ SELECT (r #>> '{metrics,accuracy}')::float8 > 0.95 AS good FROM maas_train('both
         {"concat":["ga","gb","features"]},{"dense":"output"}]}', options => '{"seed":1,"epochs":15}') r;
 SELECT jsonb_path_query_array(maas_describe('both'), '$.inputs[*].name') AS inputs;
 SELECT maas_score('both', x) BETWEEN 0 AND 1 AS fine FROM (SELECT NULL::text AS a, NULL::text AS b, 3 AS n, NULL::text AS kind) x;
+-- Without an architecture, text whose values have several words and seldom occur twice is read word by word.
+SELECT r #> '{architecture,layers,0}' AS first, (r #>> '{metrics,accuracy}')::float8 > 0.95 AS good
+    FROM maas_train('chosen', $$SELECT body || ' ' || i AS body, sport FROM notes$$, 'sport', options => '{"seed":1,"epochs":20}') r;
+SELECT r #> '{architecture,layers}' AS layers FROM maas_train('chosen', $$SELECT body || ' ' || i AS body, i % 2 AS n, (ARRAY['a few words that', 'come again and again'])[1 + i % 2] AS kind, sport FROM notes$$,
+    'sport', options => '{"seed":1,"epochs":1,"split":"stratified","deduplicate":true}') r;
+SELECT maas_describe('chosen') -> 'inputs' AS inputs;
 -- Rows that do not fit into memory; the same seed gives the same model.
 SET maintenance_work_mem = '1MB';
 SELECT r -> 'rows' AS rows FROM maas_train('large', 'SELECT body, sport FROM notes, generate_series(1, 20)', 'sport',
@@ -70,5 +76,5 @@ SELECT maas_train('bad', 'SELECT body, sport FROM notes', 'sport', architecture 
 SELECT maas_train('bad', $$SELECT repeat('!', i) AS body, sport FROM notes$$, 'sport', architecture => '{"layers":[{"embedding":[100,8]},"global_average_pooling1d",{"dense":"output"}]}');
 SELECT maas_train('bad', $$SELECT 'same words' AS body, sport FROM notes$$, 'sport', architecture => '{"layers":[{"embedding":[100,8]},"global_average_pooling1d",{"dense":"output"}]}');
 SELECT maas_create('bad', '{"input":[9],"layers":[{"text_vectorization":[100,9]},{"embedding":[100,8]},"flatten",{"dense":2}]}');
-SELECT count(maas_drop(m)::text) FROM unnest(ARRAY['notes', 'copy', 'few', 'lstm', 'both', 'large']) m;
+SELECT count(maas_drop(m)::text) FROM unnest(ARRAY['notes', 'copy', 'few', 'lstm', 'both', 'chosen', 'large']) m;
 DROP TABLE notes;

@@ -88,7 +88,8 @@ static void *MakeNetwork(Training *t, size_t *n_bytes)
 
         t->architecture_json = (char *)BorderUtf8(text, strlen(text), &length);
     } else
-        t->architecture_json = ChooseArchitecture(t->table, t->loader->n_ports, t->loader->ports);
+        t->architecture_json =
+            ChooseArchitecture(t->table, t->loader->n_ports, t->loader->ports, architecture.words);
     architecture.json = t->architecture_json;
     architecture.length = strlen(t->architecture_json);
     do {
@@ -536,8 +537,11 @@ static void BeginNew(Training *t)
     LookAtArchitecture(t, &classes, &whole, &raw);
     t->table = TableOpen(t->query, t->target, &t->settings, t->function, false);
     MemoryContextSwitchTo(t->context);
-    TableTexts(t->table, t->n_texts, t->texts);
     INSTR_TIME_SET_CURRENT(begun);
+    if (t->architecture)
+        TableTexts(t->table, t->n_texts, t->texts);
+    else
+        ChooseTexts(t->table);
     TableSurvey(t->table, classes, whole, raw);
     t->loader = LoaderNew(t->table);
     t->reading = Seconds(begun);
