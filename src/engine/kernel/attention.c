@@ -50,6 +50,31 @@ void K(attention_block)(int64_t rows, int64_t n, float *s, const float *mask, in
     }
 }
 
+/* Scores kept between -cap and cap. */
+void K(attention_cap)(int64_t n, float *s, float cap)
+{
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++)
+        s[i] = cap * maas_tanhf(s[i] / cap);
+}
+
+/* s (rows, n) becomes `hidden` where `hide`, with steps for rows and keys (0 or 1), is what `when` says. */
+void K(attention_hide)(int64_t rows, int64_t n, float *s, const uint8_t *hide, int64_t hide_row, int64_t hide_key,
+                       bool when, float hidden)
+{
+    for (int64_t r = 0; r < rows; r++, s += n) {
+        const uint8_t *h = hide + r * hide_row;
+
+        if (hide_key)
+#pragma omp simd
+            for (int64_t i = 0; i < n; i++)
+                s[i] = (h[i] != 0) == when ? hidden : s[i];
+        else if ((h[0] != 0) == when)
+            for (int64_t i = 0; i < n; i++)
+                s[i] = hidden;
+    }
+}
+
 /* y (rows, n) times a factor for each row, or divided by it; ld: elements between rows. */
 void K(attention_scale)(int64_t rows, int64_t n, float *y, int64_t ld, const float *factor, bool divide)
 {

@@ -2,12 +2,14 @@
  * attention.c - Attention: scaled dot products of queries and keys, softmax, weighted sums of values.
  *
  * Heads are read where they lie, in (batch, heads, sequence, size) or (batch, sequence, heads * size), by the row
- * strides of the matrix products.  Scores exist for a tile of queries at a time.
+ * strides of the matrix products.  float32 without qk_matmul_output is computed by attend.c; otherwise scores exist
+ * for a tile of queries at a time.
  */
 #include <math.h>
 #include <string.h>
 
 #include "../kernel/kernel.h"
+#include "attend.h"
 #include "attention.h"
 #include "batch.h"
 #include "expect.h"
@@ -361,6 +363,60 @@ MaasStatus maas_attention_read(MaasCtx *c, const MaasTensor *y, MaasAttention *a
     return MAAS_OK;
 }
 
+static MaasHeadsF32 floats_of(const MaasHeads *h)
+{
+    return (MaasHeadsF32){.data = (float *)(uintptr_t)h->data, .batch = h->batch, .head = h->head, .row = h->row};
+}
+
+/* The whole of it in float32, block by block. */
+static MaasStatus attend_in_blocks(MaasCtx *c, const MaasAttention *a)
+{
+    const MaasTensor *mask = a->mask;
+    MaasAttend job = {.q = floats_of(&a->q),
+                      .k = floats_of(&a->k),
+                      .v = floats_of(&a->v),
+                      .y = floats_of(&a->y),
+                      .batch = a->batch,
+                      .heads = a->q_heads,
+                      .group = a->q_heads / a->kv_heads,
+                      .queries = a->queries,
+                      .keys = a->keys,
+                      .size = a->head_size,
+                      .width = a->value_size,
+                      .scale = (float)a->scale,
+                      .softcap = (float)a->softcap,
+                      .left = a->left < 0 ? INT64_MAX : a->left,
+                      .right = a->causal      ? 0
+                               : a->right < 0 ? INT64_MAX
+                                              : a->right,
+                      .seen = mask ? a->mask_keys : INT64_MAX,
+                      .past = a->past,
+                      .lengths = a->lengths,
+                      .zero_unseen = true};
+
+    if (mask && mask->type == MAAS_BOOL) {
+        job.hide = MAAS_U8(mask);
+        job.hidden = -INFINITY;
+        maas_attend_steps(mask->rank, mask->dims, job.hide_step);
+    } else if (mask) {
+        job.mask = mask->data;
+        maas_attend_steps(mask->rank, mask->dims, job.mask_step);
+        if (mask->type != MAAS_FLOAT) {
+            float *bias = maas_scratch(c, (size_t)mask->count, sizeof *bias);
+
+            if (!bias)
+                return maas_scratch_failed(c);
+            for (int64_t i = 0; i < mask->count; i++) {
+                if (i % (1 << 20) == 0 && maas_stop(c))
+                    return maas_stopped(c);
+                bias[i] = (float)maas_number_at(mask, i);
+            }
+            job.mask = bias;
+        }
+    }
+    return maas_attend(c, &job);
+}
+
 static MaasStatus compute_attention(MaasCtx *c)
 {
     MaasTensor *y = maas_out(c, AT_Y), *shown = maas_out(c, AT_SCORES);
@@ -372,6 +428,8 @@ static MaasStatus compute_attention(MaasCtx *c)
     MAAS_TRY(join_past(c, &a));
     if (y->count == 0 && (!shown || shown->count == 0))
         return MAAS_OK;
+    if (a.type == MAAS_FLOAT && !shown)
+        return attend_in_blocks(c, &a);
     most = (1 << 18) / (a.keys > 0 ? a.keys : 1) + 1;
     if (most > a.queries)
         most = a.queries;

@@ -1,22 +1,35 @@
 /*
- * fuse_attention.c - MatMul, Softmax, MatMul becomes FusedAttention, together with the scale and the mask between
+ * fuse_attention.c - MatMul, Softmax, MatMul becomes FusedAttention, together with the scale and the masks between
  * them and the transposes that put the heads in front and back.
  *
- *   Transpose(MatMul(Softmax(MatMul(Q, K) / scale + mask), V))
+ *   Transpose(MatMul(Softmax(Where(hide, hidden, MatMul(Q, K) / scale) + mask), V))
  *
- * Q, K and V may be scaled by numbers and transposed before, as PyTorch writes it.
+ * Q, K and V may be scaled by numbers and transposed before, and NaN among the probabilities be replaced by 0, as
+ * PyTorch writes it.
  */
 #include <string.h>
 
 #include "../op/fused_attention.h"
 #include "pass.h"
 
+#define MAX_NODES 32
+
 typedef struct Match {
-    int q, k, v, mask, out, end;
+    int q, k, v, mask, hide, out, end, softmax;
     int layout[4]; /* of Q, K, V and the result */
-    double scale;
-    int nodes[16], n; /* that go */
+    double scale, hidden;
+    bool hide_when, zero_nan;
+    int nodes[MAX_NODES], n; /* that go */
 } Match;
+
+/* Notes a node that goes; false when there are too many. */
+static bool take(Match *m, int k)
+{
+    if (m->n == MAX_NODES)
+        return false;
+    m->nodes[m->n++] = k;
+    return true;
+}
 
 /* The node of this operator that makes an edge which nobody else reads; else -1. */
 static int maker(const MaasPass *p, int edge, const char *op)
@@ -56,9 +69,8 @@ static bool pass_scale(const MaasPass *p, int *edge, Match *m)
 
     if (k < 0)
         k = maker(p, *edge, "Div");
-    if (k < 0 || m->n == (int)(sizeof m->nodes / sizeof *m->nodes) || !is_scaled(p, k, &what, &factor))
+    if (k < 0 || !is_scaled(p, k, &what, &factor) || !take(m, k))
         return false;
-    m->nodes[m->n++] = k;
     m->scale *= factor;
     *edge = what;
     return true;
@@ -83,7 +95,7 @@ static bool pass_transpose(const MaasPass *p, int *edge, int *layout, Match *m)
                      turn_3[] = {0, 2, 1};
     int k = maas_pass_producer(p, *edge), rank = rank_of(p, *edge), next = -1;
 
-    if (k < 0 || !maas_pass_is(p, k, "Transpose") || m->n == (int)(sizeof m->nodes / sizeof *m->nodes))
+    if (k < 0 || !maas_pass_is(p, k, "Transpose"))
         return false;
     const MaasNode *node = &p->graph->nodes[k];
 
@@ -96,8 +108,8 @@ static bool pass_transpose(const MaasPass *p, int *edge, int *layout, Match *m)
         next = MAAS_HEADS_FIRST;
     if (next < 0)
         return false;
-    if (maas_pass_only_reader(p, *edge) >= 0)
-        m->nodes[m->n++] = k;
+    if (maas_pass_only_reader(p, *edge) >= 0 && !take(m, k))
+        return false;
     *layout = next;
     *edge = node->in[0];
     return true;
@@ -111,81 +123,141 @@ static bool is_float(const MaasPass *p, int edge, int rank)
     return info->kind == MAAS_KIND_TENSOR && info->type == MAAS_FLOAT && info->rank == rank;
 }
 
-/* From the softmax's input back to Q and K. */
-static bool match_scores(const MaasPass *p, int edge, Match *m)
+/* From an edge that nobody else reads back over casts that change nothing. */
+static bool pass_casts(const MaasPass *p, int *edge, Match *m)
 {
-    int add = maker(p, edge, "Add"), product;
-
-    m->mask = MAAS_NO_VALUE;
-    if (add >= 0) {
-        const MaasNode *node = &p->graph->nodes[add];
-
-        for (int i = 0; i < 2 && m->mask == MAAS_NO_VALUE; i++) {
-            int inner = node->in[i], n = m->n;
-            double scale = m->scale;
-
-            while (pass_scale(p, &inner, m))
-                ;
-            if (maker(p, inner, "MatMul") >= 0 && node->in[0] != node->in[1]) {
-                m->mask = node->in[1 - i];
-                edge = inner;
-            } else {
-                m->n = n;
-                m->scale = scale;
-            }
-        }
-        if (m->mask == MAAS_NO_VALUE)
+    for (int k; (k = maker(p, *edge, "Cast")) >= 0; *edge = p->graph->nodes[k].in[0])
+        if (maas_pass_info(p, p->graph->nodes[k].in[0])->type != maas_pass_info(p, *edge)->type || !take(m, k))
             return false;
-        m->nodes[m->n++] = add;
-    } else
-        while (pass_scale(p, &edge, m))
-            ;
-    product = maker(p, edge, "MatMul");
-    if (product < 0)
-        return false;
-    m->nodes[m->n++] = product;
-    m->q = p->graph->nodes[product].in[0];
-    m->k = p->graph->nodes[product].in[1];
     return true;
 }
 
-static bool match(const MaasPass *p, int k, Match *m)
+/* A mask of this type over scores of this rank. */
+static bool is_mask(const MaasPass *p, int edge, MaasType type, int rank)
 {
-    *m = (Match){.scale = 1, .layout = {[1] = MAAS_HEADS_FIRST_TURNED}};
-    if (!maas_pass_is(p, k, "Softmax"))
-        return false;
-    const MaasNode *softmax = &p->graph->nodes[k];
-    int rank = rank_of(p, softmax->in[0]), last = maas_pass_only_reader(p, softmax->out[0]);
-    int64_t axis = maas_pass_attr(softmax, "axis")->i;
+    const MaasInfo *mask = maas_pass_info(p, edge);
 
-    if (last < 0 || !maas_pass_is(p, last, "MatMul") || p->graph->nodes[last].in[0] != softmax->out[0] ||
-        p->graph->nodes[last].in[1] == softmax->out[0] || (rank != 3 && rank != 4) ||
-        (axis != -1 && axis != rank - 1) || maas_pass_attr(softmax, "maas_matrix")->i != 0 ||
-        !match_scores(p, softmax->in[0], m))
-        return false;
-    m->v = p->graph->nodes[last].in[1];
-    if (!is_float(p, m->q, rank) || !is_float(p, m->k, rank) || !is_float(p, m->v, rank) || m->q == m->k)
-        return false;
-    if (m->mask != MAAS_NO_VALUE) {
-        const MaasInfo *mask = maas_pass_info(p, m->mask);
+    return mask->type == type && mask->rank >= 0 && mask->rank <= rank;
+}
 
-        if (mask->type != MAAS_FLOAT || mask->rank < 0 || mask->rank > rank)
-            return false;
+/* From an edge that holds scores back over scales to the product of Q and K. */
+static bool match_product(const MaasPass *p, int edge, Match *m)
+{
+    int k;
+
+    while (pass_scale(p, &edge, m))
+        ;
+    k = maker(p, edge, "MatMul");
+    if (k < 0 || !take(m, k))
+        return false;
+    m->q = p->graph->nodes[k].in[0];
+    m->k = p->graph->nodes[k].in[1];
+    return true;
+}
+
+/* The same, over a Where that puts a number into the place of some scores. */
+static bool match_hidden(const MaasPass *p, int edge, int rank, Match *m)
+{
+    int k = maker(p, edge, "Where");
+
+    if (k < 0)
+        return match_product(p, edge, m);
+    const int *in = p->graph->nodes[k].in;
+
+    m->hide_when = maas_pass_scalar(p, in[1], &m->hidden);
+    if ((!m->hide_when && !maas_pass_scalar(p, in[2], &m->hidden)) || m->hidden != m->hidden ||
+        !is_mask(p, in[0], MAAS_BOOL, rank) || maas_pass_constant(p, in[m->hide_when ? 1 : 2])->rank > rank)
+        return false;
+    m->hide = in[0];
+    return take(m, k) && match_product(p, in[m->hide_when ? 2 : 1], m);
+}
+
+/* From the softmax's input back to Q and K. */
+static bool match_scores(const MaasPass *p, int edge, int rank, Match *m)
+{
+    int add = maker(p, edge, "Add");
+
+    if (add < 0)
+        return match_hidden(p, edge, rank, m);
+    const int *in = p->graph->nodes[add].in;
+
+    for (int i = 0; i < 2; i++) {
+        Match tried = *m;
+
+        if (is_mask(p, in[1 - i], MAAS_FLOAT, rank) && in[0] != in[1] && match_hidden(p, in[i], rank, &tried) &&
+            take(&tried, add)) {
+            *m = tried;
+            m->mask = in[1 - i];
+            return true;
+        }
     }
-    while (m->n < 12 && (pass_scale(p, &m->q, m) || pass_transpose(p, &m->q, &m->layout[0], m)))
+    return false;
+}
+
+/* From an edge back over Where(IsNaN(p), 0, p); *edge becomes p. */
+static bool pass_nan_guard(const MaasPass *p, int *edge, Match *m)
+{
+    int where = maker(p, *edge, "Where");
+    double zero;
+
+    if (where < 0)
+        return true;
+    const int *in = p->graph->nodes[where].in;
+    int is_nan = maker(p, in[0], "IsNaN"), of = in[2];
+
+    if (is_nan < 0 || p->graph->nodes[is_nan].in[0] != of || !maas_pass_scalar(p, in[1], &zero) || zero != 0 ||
+        maas_pass_constant(p, in[1])->rank > rank_of(p, of) || p->readers[of].nodes != 2 ||
+        maas_pass_is_held(p, of) || !take(m, where) || !take(m, is_nan))
+        return false;
+    m->zero_nan = true;
+    *edge = of;
+    return true;
+}
+
+/* From the product with V at node `last` back to the softmax, whose output nobody else reads. */
+static bool match_softmax(const MaasPass *p, int last, Match *m)
+{
+    int edge = p->graph->nodes[last].in[0];
+
+    if (edge == p->graph->nodes[last].in[1] || !pass_casts(p, &edge, m) || !pass_nan_guard(p, &edge, m) ||
+        (!m->zero_nan && !pass_casts(p, &edge, m)))
+        return false;
+    m->softmax = m->zero_nan ? maas_pass_producer(p, edge) : maker(p, edge, "Softmax");
+    if (m->softmax < 0 || !maas_pass_is(p, m->softmax, "Softmax"))
+        return false;
+    const MaasNode *softmax = &p->graph->nodes[m->softmax];
+    int64_t axis = maas_pass_attr(softmax, "axis")->i;
+    int rank = rank_of(p, softmax->in[0]);
+
+    return (rank == 3 || rank == 4) && (axis == -1 || axis == rank - 1) &&
+           maas_pass_attr(softmax, "maas_matrix")->i == 0 && take(m, m->softmax);
+}
+
+/* Whether node `last` is the product with V. */
+static bool match(const MaasPass *p, int last, Match *m)
+{
+    *m = (Match){.scale = 1, .mask = MAAS_NO_VALUE, .hide = MAAS_NO_VALUE};
+    m->layout[1] = MAAS_HEADS_FIRST_TURNED;
+    if (!maas_pass_is(p, last, "MatMul") || !match_softmax(p, last, m))
+        return false;
+    int edge = p->graph->nodes[m->softmax].in[0], rank = rank_of(p, edge);
+
+    m->v = p->graph->nodes[last].in[1];
+    if (!pass_casts(p, &edge, m) || !match_scores(p, edge, rank, m) || !is_float(p, m->q, rank) ||
+        !is_float(p, m->k, rank) || !is_float(p, m->v, rank) || m->q == m->k)
+        return false;
+    while (pass_scale(p, &m->q, m) || pass_transpose(p, &m->q, &m->layout[0], m))
         ;
-    while (m->n < 12 && (pass_scale(p, &m->k, m) || pass_transpose(p, &m->k, &m->layout[1], m)))
+    while (pass_scale(p, &m->k, m) || pass_transpose(p, &m->k, &m->layout[1], m))
         ;
-    while (m->n < 12 && pass_transpose(p, &m->v, &m->layout[2], m))
+    while (pass_transpose(p, &m->v, &m->layout[2], m))
         ;
-    m->nodes[m->n++] = k;
     m->end = last;
     m->out = p->graph->nodes[last].out[0];
     int turn = maas_pass_only_reader(p, m->out);
 
     if (rank == 4 && turn >= 0 && maas_pass_is(p, turn, "Transpose") &&
-        is_perm(&p->graph->nodes[turn], 4, (int[]){0, 2, 1, 3})) {
-        m->nodes[m->n++] = last;
+        is_perm(&p->graph->nodes[turn], 4, (int[]){0, 2, 1, 3}) && take(m, last)) {
         m->end = turn;
         m->out = p->graph->nodes[turn].out[0];
         m->layout[3] = MAAS_ROWS_FIRST;
@@ -203,12 +275,15 @@ MaasStatus maas_fuse_attention(MaasPass *p)
 
         if (!match(p, k, &m))
             continue;
-        int in[4] = {m.q, m.k, m.v, m.mask};
+        int in[5] = {m.q, m.k, m.v, m.mask, m.hide};
+        int n_in = m.hide != MAAS_NO_VALUE ? 5 : m.mask != MAAS_NO_VALUE ? 4 : 3;
 
         for (int i = 0; i < m.n; i++)
             maas_pass_kill(p, m.nodes[i]);
-        MAAS_TRY(maas_pass_replace(p, m.end, "FusedAttention", k, m.mask == MAAS_NO_VALUE ? 3 : 4, in, 1, &m.out,
-                                   &made));
+        MAAS_TRY(maas_pass_replace(p, m.end, "FusedAttention", m.softmax, n_in, in, 1, &m.out, &made));
+        maas_pass_attr(made, "zero_nan")->i = m.zero_nan;
+        maas_pass_attr(made, "hide_when")->i = m.hide_when;
+        maas_pass_attr(made, "hidden")->f = (float)m.hidden;
         maas_pass_attr(made, "scale")->f = (float)m.scale;
         for (int i = 0; i < 4; i++)
             maas_pass_attr(made, layouts[i])->i = m.layout[i];

@@ -172,10 +172,14 @@ static void put_line(Build *b, char *line, uint64_t *state)
 void build_lines(Build *b, const char *model)
 {
     uint64_t state = 1;
+    int opset = 21;
 
-    build_start(b, 10, 21);
+    sscanf(model, "opset %d", &opset);
+    build_start(b, 10, opset);
     build_open(b, 7);
     build_text(b, 2, "lines");
+    if (strncmp(model, "opset ", 6) == 0)
+        model += strcspn(model, "\n") + 1;
     while (*model) {
         size_t n = strcspn(model, "\n");
         char line[512];
@@ -299,6 +303,31 @@ static void check_setting(Setting s, const char *text)
     CHECK_NO_LEAK(&host, &mem);
 }
 
+static void check_zero(Setting s, const char *text)
+{
+    TestHost host;
+    MaasMem mem;
+    MaasError err;
+    MaasModel *model = NULL;
+    MaasResults *results = NULL;
+
+    test_host_init(&host, &mem);
+    CHECK_OK(run_lines(&s, &mem, &model, &results, &err));
+    for (int i = 0; results && i < maas_results_n(results); i++) {
+        const MaasTensor *t = &maas_results_get(results, i)->tensor;
+        double gap = 0;
+
+        for (int64_t k = 0; k < t->count; k++)
+            gap = fabs((double)MAAS_F32(t)[k]) <= gap ? gap : fabs((double)MAAS_F32(t)[k]);
+        if (!(gap <= TOLERANCE))
+            test_fail(__FILE__, __LINE__, "output %d is up to %g at level %s, size %lld, %d threads\n%s", i, gap,
+                      maas_kernel->level, (long long)s.size, s.threads, text);
+    }
+    maas_results_free(results);
+    maas_model_free(model);
+    CHECK_NO_LEAK(&host, &mem);
+}
+
 static void check_count(const Build *b, const char *op, int count, const char *text)
 {
     MaasMem mem;
@@ -320,23 +349,43 @@ static void check_count(const Build *b, const char *op, int count, const char *t
     maas_model_free(model);
 }
 
-void check_fusing(const char *op, int count, const char *model)
+/* At every CPU level, for several sizes, on one thread and on three. */
+static void check_each(const Build *b, const char *model, void (*check)(Setting s, const char *text))
 {
     static const char *const levels[] = {"plain", "avx2", "avx512"};
     static const int64_t sizes[] = {1, 2, 7, 33};
     const char *before = maas_kernel->level;
-    Build b;
 
-    build_lines(&b, model);
-    check_count(&b, op, count, model);
     for (int l = 0; l < 3; l++) {
         if (!maas_kernel_use(levels[l]))
             continue;
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
             for (int threads = 1; threads <= 3; threads += 2)
-                check_setting((Setting){.b = &b, .size = sizes[i], .threads = threads}, model);
+                check((Setting){.b = b, .size = sizes[i], .threads = threads}, model);
     }
     maas_kernel_use(before);
+}
+
+void check_vanishing(const char *model)
+{
+    Build b;
+
+    build_lines(&b, model);
+    check_each(&b, model, check_zero);
+    Setting s = {.b = &b, .size = 3, .threads = 1};
+
+    CHECK_EACH_FAILURE(run_once, &s);
+    build_free(&b);
+    maas_threads_end();
+}
+
+void check_fusing(const char *op, int count, const char *model)
+{
+    Build b;
+
+    build_lines(&b, model);
+    check_count(&b, op, count, model);
+    check_each(&b, model, check_setting);
     Setting s = {.b = &b, .size = 3, .threads = 1};
 
     CHECK_EACH_FAILURE(run_once, &s);

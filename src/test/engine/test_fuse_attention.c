@@ -157,6 +157,96 @@ TEST(fuse_attention_wide)
                  "out y\n");
 }
 
+/* scaled_dot_product_attention with a mask: NaN among the probabilities becomes 0.  Of some rows nothing is left.
+ */
+TEST(fuse_attention_zero_nan)
+{
+    static const char *const guard = "value zero 0\nvalue gone -inf\nMatMul q k > s\nWhere see zero gone > mask\n"
+                                     "Add s mask > m\nSoftmax m > p\nIsNaN p > n\nWhere n zero p > c\n"
+                                     "MatMul c v > y\nout y\n";
+    static const char *const heads[] = {
+        "in q N,3,L,4\nin k N,3,4,S\nin v N,3,S,5\nin w N,1,L,1\nvalue none 0\nGreater w none > see\n",
+        "in q N,3,200,4\nin k N,3,4,300\nin v N,3,300,5\nin w N,1,200,300\nin u 200,1\nvalue none 0\n"
+        "Greater w none > ws\nGreater u none > us\nAnd ws us > see\n",
+        "in q N,L,4\nin k N,4,S\nin v N,S,5\nin w N,L,S\nvalue none 0.9\nGreater w none > see\n",
+    };
+    char text[800];
+
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        snprintf(text, sizeof text, "%s%s", heads[i], guard);
+        check_fusing("FusedAttention", 1, text);
+    }
+    /* 0 times a value that is not finite is NaN */
+    check_fusing("FusedAttention", 1,
+                 "in q N,1,3,4\nin k N,1,4,2\nvalue v [[[[1,inf],[2,3]]]]\nvalue zero 0\nvalue mask -inf\n"
+                 "MatMul q k > s\nAdd s mask > m\nSoftmax m > p\nIsNaN p > n\nWhere n zero p > c\n"
+                 "MatMul c v > y\nout y\n");
+}
+
+/* masked_fill: a number in the place of some scores, which may be NaN; before a mask, too. */
+TEST(fuse_attention_hidden)
+{
+    static const char *const start = "in q N,3,L,4\nin k N,3,4,L\nin v N,3,L,5\nin w L,L\nvalue zero 0\n"
+                                     "value gone -inf\nvalue low -10000\nvalue half 0.5\nLess w zero > hide\n"
+                                     "MatMul q k > s\nMul s half > h\n";
+    static const char *const models[] = {
+        "Where hide low h > m\nSoftmax m > p\nMatMul p v > y\nout y\n",
+        "Where hide h gone > m\nSoftmax m > p\nMatMul p v > y\nout y\n", /* a row may be empty: NaN */
+        "Where hide low h > m\nAdd m w > n\nSoftmax n > p\nMatMul p v > y\nout y\n",
+        "Where hide low h > m\nCast m > d to=1\nSoftmax d > p\nCast p > e to=1\nMatMul e v > y\nout y\n",
+    };
+    char text[800];
+
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        snprintf(text, sizeof text, "%s%s", start, models[i]);
+        check_fusing("FusedAttention", 1, text);
+    }
+    check_fusing("FusedAttention", 1, /* for each query, for each head and blocks of keys, for all */
+                 "in q N,3,200,4\nin k N,3,4,300\nin v N,3,300,5\nin w N,3,200,1\nvalue z 0\nvalue low -3\n"
+                 "Less w z > hide\nMatMul q k > s\nWhere hide low s > m\nSoftmax m > p\nMatMul p v > y\nout y\n");
+    check_fusing("FusedAttention", 1,
+                 "in q N,L,4\nin k N,4,S\nin v N,S,5\nin w N,1,S\nvalue z 0\nvalue low -3\nLess w z > hide\n"
+                 "MatMul q k > s\nWhere hide low s > m\nSoftmax m > p\nMatMul p v > y\nout y\n");
+    check_fusing("FusedAttention", 1,
+                 "in q N,2,1,4\nin k N,2,4,S\nin v N,2,S,5\nin w T,S\nvalue z 0\nvalue low -3\nLess w z > hide\n"
+                 "MatMul q k > s\nWhere hide low s > m\nSoftmax m > p\nMatMul p v > y\nout y\n");
+    check_fusing("FusedAttention", 1, /* a NaN under the mask does not show */
+                 "in q N,2,3,4\nvalue k [[[[nan,1],[1,2],[3,1],[1,1]]]]\nin v N,2,2,5\nvalue w [-1,1]\nvalue z 0\n"
+                 "value low -3\nLess w z > hide\nMatMul q k > s\nWhere hide low s > m\nSoftmax m > p\n"
+                 "MatMul p v > y\nout y\n");
+}
+
+/* TorchScript: the scale is computed from a shape whose other sizes are free. */
+TEST(fuse_attention_scale_of_shape)
+{
+    check_fusing("FusedAttention", 1,
+                 "in x N,L,36\n"
+                 "value tail int64:[3,3,4]\n"
+                 "value rank int64:[-1]\n"
+                 "value all int64:[9223372036854775807]\n"
+                 "value half 0.5\n"
+                 "value split int64:[1,1,1]\n"
+                 "value zero int64:[0]\n"
+                 "Shape x > nl start=0 end=2\n"
+                 "Concat nl tail > shape axis=0\n"
+                 "Reshape x shape > x5\n"
+                 "Transpose x5 > t5 perm=[2,0,3,1,4]\n"
+                 "Split t5 split > q5 k5 v5 axis=0\n"
+                 "Squeeze q5 zero > q\n"
+                 "Squeeze k5 zero > k\n"
+                 "Squeeze v5 zero > v\n"
+                 "Shape q > qs\n"
+                 "Slice qs rank all > size\n"
+                 "Cast size > f to=1\n"
+                 "Pow f half > root\n"
+                 "Transpose k > kt perm=[0,1,3,2]\n"
+                 "MatMul q kt > s\n"
+                 "Div s root > d\n"
+                 "Softmax d > p\n"
+                 "MatMul p v > y\n"
+                 "out y\n");
+}
+
 /* What is not attention, or is wanted in the middle, stays. */
 TEST(fuse_attention_not)
 {
@@ -167,6 +257,14 @@ TEST(fuse_attention_not)
         "in q N,2,5,4\nin k N,2,4,5\nin v N,2,5,4\nMatMul q k > s\nSoftmax s > p axis=2\nMatMul p v > y\nout y\n",
         /* the probabilities on the right */
         "in q N,2,5,4\nin k N,2,4,5\nin v N,2,5,5\nMatMul q k > s\nSoftmax s > p\nMatMul v p > y\nout y\n",
+        /* NaN becomes something else; the probabilities are read elsewhere, too */
+        "in q N,2,5,4\nin k N,2,4,5\nin v N,2,5,4\nvalue one 1\nMatMul q k > s\nSoftmax s > p\nIsNaN p > n\n"
+        "Where n one p > c\nMatMul c v > y\nout y\n",
+        "in q N,2,5,4\nin k N,2,4,5\nin v N,2,5,4\nvalue zero 0\nMatMul q k > s\nSoftmax s > p\nIsNaN p > n\n"
+        "Where n zero p > c\nMatMul c v > y\nMul p zero > z\nout y z\n",
+        /* scores are hidden by other scores, or by what the model knows only at run time */
+        "in q N,2,5,4\nin k N,2,4,5\nin v N,2,5,4\nin w N,2,5,5\nvalue zero 0\nLess w zero > hide\n"
+        "MatMul q k > s\nWhere hide w s > m\nSoftmax m > p\nMatMul p v > y\nout y\n",
         /* matrices */
         "in q N,4\nin k 4,S\nin v S,4\nMatMul q k > s\nSoftmax s > p\nMatMul p v > y\nout y\n",
     };
