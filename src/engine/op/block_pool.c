@@ -77,31 +77,22 @@ static MaasStatus compute_block_average_pool(MaasCtx *c)
     return compute_block_pool(c, maas_kernel->block_average_pool_f32);
 }
 
-const MaasOp maas_op_block_max_pool = {
-    .domain = "maas",
-    .name = "BlockMaxPool",
-    .first = 1,
-    .since = 1,
-    .in = {{"X", MAAS_T(MAAS_FLOAT), 0, 0}},
-    .out = {{"Y", MAAS_T(MAAS_FLOAT), 0, 0}},
-    .attrs = {MAAS_WINDOW_SPECS},
-    .infer = infer_block_pool,
-    .compute = compute_block_max_pool,
-    .cost = cost_block_pool,
-};
+#define BLOCK_POOL(id, NAME)                                                                                       \
+    const MaasOp maas_op_block_##id = {                                                                            \
+        .domain = "maas",                                                                                          \
+        .name = NAME,                                                                                              \
+        .first = 1,                                                                                                \
+        .since = 1,                                                                                                \
+        .in = {{"X", MAAS_T(MAAS_FLOAT), 0, 0}},                                                                   \
+        .out = {{"Y", MAAS_T(MAAS_FLOAT), 0, 0}},                                                                  \
+        .attrs = {MAAS_WINDOW_SPECS},                                                                              \
+        .infer = infer_block_pool,                                                                                 \
+        .compute = compute_block_##id,                                                                             \
+        .cost = cost_block_pool,                                                                                   \
+    };
 
-const MaasOp maas_op_block_average_pool = {
-    .domain = "maas",
-    .name = "BlockAveragePool",
-    .first = 1,
-    .since = 1,
-    .in = {{"X", MAAS_T(MAAS_FLOAT), 0, 0}},
-    .out = {{"Y", MAAS_T(MAAS_FLOAT), 0, 0}},
-    .attrs = {MAAS_WINDOW_SPECS},
-    .infer = infer_block_pool,
-    .compute = compute_block_average_pool,
-    .cost = cost_block_pool,
-};
+BLOCK_POOL(max_pool, "BlockMaxPool")
+BLOCK_POOL(average_pool, "BlockAveragePool")
 
 /* ---- global ---- */
 

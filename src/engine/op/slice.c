@@ -267,12 +267,18 @@ static MaasStatus compute_reverse_sequence(MaasCtx *c)
     return MAAS_OK;
 }
 
+/* Of an operator that is its own gradient: dy goes through it, too. */
+static void grad_same(MaasGrad *g, const char *op, int n_attrs)
+{
+    int dx = MAAS_GRAD(g, op, maas_grad_dy(g, 0), maas_grad_in(g, 1));
+
+    maas_grad_copy_attrs(g, 0, n_attrs);
+    maas_grad_give(g, 0, dx);
+}
+
 static void grad_reverse_sequence(MaasGrad *g)
 {
-    int dx = MAAS_GRAD(g, "ReverseSequence", maas_grad_dy(g, 0), maas_grad_in(g, 1));
-
-    maas_grad_copy_attrs(g, 0, 2);
-    maas_grad_give(g, 0, dx);
+    grad_same(g, "ReverseSequence", 2);
 }
 
 const MaasOp maas_op_reverse_sequence = {
@@ -512,10 +518,7 @@ static MaasStatus compute_trilu(MaasCtx *c)
 
 static void grad_trilu(MaasGrad *g)
 {
-    int dx = MAAS_GRAD(g, "Trilu", maas_grad_dy(g, 0), maas_grad_in(g, 1));
-
-    maas_grad_copy_attrs(g, 0, 1);
-    maas_grad_give(g, 0, dx);
+    grad_same(g, "Trilu", 1);
 }
 
 const MaasOp maas_op_trilu = {

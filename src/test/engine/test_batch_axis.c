@@ -474,6 +474,21 @@ static void close_body(Build *b)
         build_close(b);
 }
 
+/* The rows n times through Relu. */
+static void relu_loop(Build *b)
+{
+    build_tensor(b, INITIALIZER, "true", MAAS_BOOL, 0, NULL, "\1", 1);
+    open_body(b, "Loop", "n true x", "y", 0);
+    name(b, INPUT, "i");
+    name(b, INPUT, "go");
+    name(b, INPUT, "before");
+    node(b, "Identity", "go", "on");
+    node(b, "Relu", "before", "after");
+    name(b, OUTPUT, "on");
+    name(b, OUTPUT, "after");
+    close_body(b);
+}
+
 TEST(batch_axis_loops)
 {
     Build b;
@@ -515,30 +530,12 @@ TEST(batch_axis_loops)
     /* as often as there are rows */
     start(&b, "N,4");
     node_int(&b, "Shape", "x", "n", "end", 1);
-    build_tensor(&b, INITIALIZER, "true", MAAS_BOOL, 0, NULL, "\1", 1);
-    open_body(&b, "Loop", "n true x", "y", 0);
-    name(&b, INPUT, "i");
-    name(&b, INPUT, "go");
-    name(&b, INPUT, "before");
-    node(&b, "Identity", "go", "on");
-    node(&b, "Relu", "before", "after");
-    name(&b, OUTPUT, "on");
-    name(&b, OUTPUT, "after");
-    close_body(&b);
+    relu_loop(&b);
     MIXED("Loop: how often it runs depends on the batch");
     /* three times */
     start(&b, "N,4");
     ints(&b, "n", 1, (int64_t[]){3});
-    build_tensor(&b, INITIALIZER, "true", MAAS_BOOL, 0, NULL, "\1", 1);
-    open_body(&b, "Loop", "n true x", "y", 0);
-    name(&b, INPUT, "i");
-    name(&b, INPUT, "go");
-    name(&b, INPUT, "before");
-    node(&b, "Identity", "go", "on");
-    node(&b, "Relu", "before", "after");
-    name(&b, OUTPUT, "on");
-    name(&b, OUTPUT, "after");
-    close_body(&b);
+    relu_loop(&b);
     APART();
 }
 
