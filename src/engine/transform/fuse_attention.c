@@ -5,7 +5,7 @@
  *   Transpose(MatMul(Softmax(Where(hide, hidden, MatMul(Q, K) / scale) + mask), V))
  *
  * Q, K and V may be scaled by numbers and transposed before, and NaN among the probabilities be replaced by 0, as
- * PyTorch writes it.
+ * PyTorch writes it.  Either product may be an Einsum.
  */
 #include <string.h>
 
@@ -16,7 +16,7 @@
 
 typedef struct Match {
     int q, k, v, mask, hide, out, end, softmax;
-    int layout[4]; /* of Q, K, V and the result */
+    int layout[4]; /* of Q, K, V and the result, as the products see them; then as they lie */
     double scale, hidden;
     bool hide_when, zero_nan;
     int nodes[MAX_NODES], n; /* that go */
@@ -140,6 +140,102 @@ static bool is_mask(const MaasPass *p, int edge, MaasType type, int rank)
     return mask->type == type && mask->rank >= 0 && mask->rank <= rank;
 }
 
+/* ---- Einsum as one of the products: batch, heads and two more axes each, named by letters ---- */
+
+/* The letters of the two inputs and of the output: "bihd,bjhd->bhij" without spaces. */
+static bool read_equation(const MaasNode *node, char terms[3][4])
+{
+    const MaasStr equation = maas_pass_attr(node, "equation")->s;
+    char text[16];
+    size_t n = 0;
+
+    for (size_t i = 0; i < equation.length; i++)
+        if (equation.data[i] != ' ') {
+            if (n == sizeof text)
+                return false;
+            text[n++] = equation.data[i];
+        }
+    if (node->n_in != 2 || n != 15 || text[4] != ',' || memcmp(text + 9, "->", 2) != 0)
+        return false;
+    memcpy(terms[0], text, 4);
+    memcpy(terms[1], text + 5, 4);
+    memcpy(terms[2], text + 11, 4);
+    return true;
+}
+
+/* How a term lays out batch, heads, rows and columns, whose letters are given; -1: in none of our ways. */
+static int layout_of(const char *term, char batch, char head, char row, char column)
+{
+    const char first[] = {batch, head, row, column}, rows[] = {batch, row, head, column},
+               turned[] = {batch, head, column, row};
+
+    return memcmp(term, first, 4) == 0    ? MAAS_HEADS_FIRST
+           : memcmp(term, rows, 4) == 0   ? MAAS_ROWS_FIRST
+           : memcmp(term, turned, 4) == 0 ? MAAS_HEADS_FIRST_TURNED
+                                          : -1;
+}
+
+/* Whether five letters differ from each other. */
+static bool all_differ(const char *letters)
+{
+    for (int i = 0; i < 5; i++)
+        for (int k = 0; k < i; k++)
+            if (letters[i] == letters[k])
+                return false;
+    return true;
+}
+
+/* Whether the axes of this letter, over which an Einsum sums, have one size: it would repeat a size of 1. */
+static bool same_size(const MaasPass *p, const MaasNode *node, char t[3][4], char letter)
+{
+    const MaasInfo *a = maas_pass_info(p, node->in[0]), *b = maas_pass_info(p, node->in[1]);
+    const char *x = memchr(t[0], letter, 4), *y = memchr(t[1], letter, 4);
+
+    return x && y && a->rank == 4 && b->rank == 4 && a->dims[x - t[0]] != MAAS_DIM_ANY &&
+           a->dims[x - t[0]] == b->dims[y - t[1]];
+}
+
+/* Scores (b, h, i, j) = Einsum of Q and K, in either order. */
+static bool einsum_scores(const MaasPass *p, const MaasNode *node, Match *m)
+{
+    char t[3][4];
+
+    if (!read_equation(node, t))
+        return false;
+    const int q = memchr(t[0], t[2][2], 4) ? 0 : 1;
+
+    for (int i = 0; i < 4; i++) { /* the axis that is summed over */
+        const char d = t[q][i], letters[] = {t[2][0], t[2][1], t[2][2], t[2][3], d};
+
+        m->layout[0] = layout_of(t[q], t[2][0], t[2][1], t[2][2], d);
+        m->layout[1] = layout_of(t[1 - q], t[2][0], t[2][1], t[2][3], d);
+        if (all_differ(letters) && (m->layout[0] == MAAS_HEADS_FIRST || m->layout[0] == MAAS_ROWS_FIRST) &&
+            m->layout[1] >= 0 && same_size(p, node, t, d)) {
+            m->q = node->in[q];
+            m->k = node->in[1 - q];
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The result = Einsum of the probabilities (b, h, i, j) and V. */
+static bool einsum_result(const MaasPass *p, const MaasNode *node, Match *m)
+{
+    char t[3][4];
+
+    if (!read_equation(node, t))
+        return false;
+    const char d = t[1][3], letters[] = {t[0][0], t[0][1], t[0][2], t[0][3], d};
+
+    m->layout[2] = layout_of(t[1], t[0][0], t[0][1], t[0][3], d);
+    m->layout[3] = layout_of(t[2], t[0][0], t[0][1], t[0][2], d);
+    return all_differ(letters) && (m->layout[2] == MAAS_HEADS_FIRST || m->layout[2] == MAAS_ROWS_FIRST) &&
+           (m->layout[3] == MAAS_HEADS_FIRST || m->layout[3] == MAAS_ROWS_FIRST) && same_size(p, node, t, t[0][3]);
+}
+
+/* ---- the whole of it ---- */
+
 /* From an edge that holds scores back over scales to the product of Q and K. */
 static bool match_product(const MaasPass *p, int edge, Match *m)
 {
@@ -147,11 +243,15 @@ static bool match_product(const MaasPass *p, int edge, Match *m)
 
     while (pass_scale(p, &edge, m))
         ;
+    k = maker(p, edge, "Einsum");
+    if (k >= 0)
+        return take(m, k) && einsum_scores(p, &p->graph->nodes[k], m);
     k = maker(p, edge, "MatMul");
     if (k < 0 || !take(m, k))
         return false;
     m->q = p->graph->nodes[k].in[0];
     m->k = p->graph->nodes[k].in[1];
+    m->layout[1] = MAAS_HEADS_FIRST_TURNED;
     return true;
 }
 
@@ -237,8 +337,10 @@ static bool match_softmax(const MaasPass *p, int last, Match *m)
 static bool match(const MaasPass *p, int last, Match *m)
 {
     *m = (Match){.scale = 1, .mask = MAAS_NO_VALUE, .hide = MAAS_NO_VALUE};
-    m->layout[1] = MAAS_HEADS_FIRST_TURNED;
-    if (!maas_pass_is(p, last, "MatMul") || !match_softmax(p, last, m))
+    if (maas_pass_is(p, last, "Einsum") ? !einsum_result(p, &p->graph->nodes[last], m)
+                                        : !maas_pass_is(p, last, "MatMul"))
+        return false;
+    if (!match_softmax(p, last, m))
         return false;
     int edge = p->graph->nodes[m->softmax].in[0], rank = rank_of(p, edge);
 
@@ -256,7 +358,7 @@ static bool match(const MaasPass *p, int last, Match *m)
     m->out = p->graph->nodes[last].out[0];
     int turn = maas_pass_only_reader(p, m->out);
 
-    if (rank == 4 && turn >= 0 && maas_pass_is(p, turn, "Transpose") &&
+    if (rank == 4 && turn >= 0 && m->layout[3] == MAAS_HEADS_FIRST && maas_pass_is(p, turn, "Transpose") &&
         is_perm(&p->graph->nodes[turn], 4, (int[]){0, 2, 1, 3}) && take(m, last)) {
         m->end = turn;
         m->out = p->graph->nodes[turn].out[0];

@@ -216,6 +216,42 @@ TEST(fuse_attention_hidden)
                  "MatMul p v > y\nout y\n");
 }
 
+/* Either product as an Einsum, with the heads wherever. */
+TEST(fuse_attention_einsum)
+{
+    static const struct {
+        const char *heads, *scores, *result;
+    } models[] = {
+        {"in q N,L,3,4\nin k N,S,3,4\nin v N,S,3,5\n", "Einsum q k > s equation=bqhd,bkhd->bhqk\n",
+         "Einsum p v > y equation=bhqk,bkhd->bqhd\n"},
+        {"in q N,3,L,4\nin k N,3,S,4\nin v N,3,S,5\n", "Einsum q k > s equation=bhid,bhjd->bhij\n",
+         "Einsum p v > y equation=bhij,bhjd->bhid\n"},
+        {"in q N,L,3,4\nin k N,3,4,S\nin v N,3,S,5\n", "Einsum k q > s equation=abdc,aebd->abec\n",
+         "MatMul p v > t\nTranspose t > y perm=[0,2,1,3]\n"},
+        {"in q N,3,L,4\nin k N,3,4,S\nin v N,S,3,5\n", "MatMul q k > s\n",
+         "Einsum p v > y equation=bhij,bjhd->bhid\n"},
+    };
+    char text[600];
+
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        snprintf(text, sizeof text, "%svalue two 2\n%sDiv s two > d\nSoftmax d > p\n%sout y\n", models[i].heads,
+                 models[i].scores, models[i].result);
+        check_fusing("FusedAttention", 1, text);
+    }
+    check_fusing("FusedAttention", 0, /* sums over the keys in one product, over the heads in the other */
+                 "in q N,4,3,4\nin k N,4,3,4\nin v N,4,3,5\nEinsum q k > s equation=bqhd,bkhd->bhqk\n"
+                 "Softmax s > p\nEinsum p v > y equation=bhqk,bkhd->bkqd\nout y\n");
+    check_fusing("FusedAttention", 0, /* an Einsum repeats a size of 1, also one that it sums over */
+                 "in q N,4,3,1\nin k N,4,3,4\nin v N,4,3,5\nEinsum q k > s equation=bqhd,bkhd->bhqk\n"
+                 "Softmax s > p\nEinsum p v > y equation=bhqk,bkhd->bqhd\nout y\n");
+    check_fusing("FusedAttention", 0,
+                 "in q N,4,3,4\nin k N,4,3,4\nin v N,1,3,5\nEinsum q k > s equation=bqhd,bkhd->bhqk\n"
+                 "Softmax s > p\nEinsum p v > y equation=bhqk,bkhd->bqhd\nout y\n");
+    check_fusing("FusedAttention", 0, /* the columns of the scores are the queries */
+                 "in q N,4,3,4\nin k N,4,3,4\nin v N,4,3,5\nEinsum q k > s equation=bqhd,bkhd->bhqk\n"
+                 "Softmax s > p\nEinsum p v > y equation=bhqk,bqhd->bkhd\nout y\n");
+}
+
 /* TorchScript: the scale is computed from a shape whose other sizes are free. */
 TEST(fuse_attention_scale_of_shape)
 {
