@@ -15,6 +15,7 @@
 #define STEP (2 * LANES) /* columns of a tile */
 #define DEPTH 400        /* of a block */
 #define A_ROW 416        /* elements from row to row of A's copy: rows fall into different sets of the cache */
+#define SETS 4096        /* bytes after which addresses share a set of the first-level cache */
 #define COLUMNS 256      /* of a block of packed B: it stays in the second-level cache, with the next one coming */
 
 #if LANES == 16
@@ -91,11 +92,11 @@ static __attribute__((noinline)) void finish_part(int rows, const float *sums, i
         }
 }
 
-/* C (rows, panels * nv vectors) of A (rows, depth) and as many panels of B, whose rows are `step` and which are
- * `next` elements apart. */
+/* C (rows, panels * nv vectors) of A (rows, depth), rows of lda elements, and as many panels of B, whose rows are
+ * `step` and which are `next` elements apart. */
 static inline __attribute__((always_inline)) void tile(const int rows, const int nv, const int panels,
-                                                       const float *a, const float *b, int64_t step, int64_t next,
-                                                       int64_t depth, const Target *t)
+                                                       const float *a, int64_t lda, const float *b, int64_t step,
+                                                       int64_t next, int64_t depth, const Target *t)
 {
     const VecF32 zero = {0};
     VecF32 acc[ROWS][8];
@@ -108,7 +109,7 @@ static inline __attribute__((always_inline)) void tile(const int rows, const int
         UNROLL for (int v = 0; v < nv * panels; v++) y[v] = load(b + v / nv * next + v % nv * LANES);
         UNROLL for (int r = 0; r < rows; r++)
         {
-            VecF32 x = a[r * A_ROW + k] - zero;
+            VecF32 x = a[r * lda + k] - zero;
 
             UNROLL for (int v = 0; v < nv * panels; v++) acc[r][v] = FMA_F32(x, y[v], acc[r][v]);
         }
@@ -145,13 +146,14 @@ static inline __attribute__((always_inline)) void tile(const int rows, const int
     }
 }
 
-typedef void TileFn(const float *a, const float *b, int64_t step, int64_t next, int64_t depth, const Target *t);
+typedef void TileFn(const float *a, int64_t lda, const float *b, int64_t step, int64_t next, int64_t depth,
+                    const Target *t);
 
 #define TILE(rows, nv, panels)                                                                                     \
-    static void tile_##rows##_##nv##_##panels(const float *a, const float *b, int64_t step, int64_t next,          \
-                                              int64_t depth, const Target *t)                                      \
+    static void tile_##rows##_##nv##_##panels(const float *a, int64_t lda, const float *b, int64_t step,           \
+                                              int64_t next, int64_t depth, const Target *t)                        \
     {                                                                                                              \
-        tile(rows, nv, panels, a, b, step, next, depth, t);                                                        \
+        tile(rows, nv, panels, a, lda, b, step, next, depth, t);                                                   \
     }
 
 TILE(1, 2, 1)
@@ -314,11 +316,11 @@ typedef struct Block {
 } Block;
 
 /* One panel. */
-static void multiply_panel(int rows, const float *a, const float *b, int64_t width, int64_t step, int64_t depth,
-                           const Target *t)
+static void multiply_panel(int rows, const float *a, int64_t lda, const float *b, int64_t width, int64_t step,
+                           int64_t depth, const Target *t)
 {
 #if LANES == 16
-    (width == STEP ? tiles : narrow_tiles)[rows - 1](a, b, step, 0, depth, t);
+    (width == STEP ? tiles : narrow_tiles)[rows - 1](a, lda, b, step, 0, depth, t);
 #else
     for (int64_t s = 0; s < width && s < t->columns; s += STEP) {
         Target part = *t;
@@ -327,7 +329,7 @@ static void multiply_panel(int rows, const float *a, const float *b, int64_t wid
         part.bias = t->bias ? t->bias + s : NULL;
         part.residual = t->residual ? t->residual + s : NULL;
         part.columns -= s;
-        tiles[rows - 1](a, b + s, step, 0, depth, &part);
+        tiles[rows - 1](a, lda, b + s, step, 0, depth, &part);
     }
 #endif
 }
@@ -342,12 +344,21 @@ static void fetch_ahead(const MaasLinear *l, const Block *b, int64_t i, int64_t 
         __builtin_prefetch(l->a + (i + at / lines) * l->lda + b->p0 + at % lines * 16, 0, 2);
 }
 
+/* Whether a tile reads A where it is: as it is, and not with all rows in one set of the cache. */
+static bool in_place(const MaasLinear *l, int rows)
+{
+    const int64_t past = (int64_t)((uint64_t)l->lda * sizeof *l->a % SETS);
+
+    return !l->ta && l->alpha == 1 && (rows == 1 || (past < SETS - past ? past : SETS - past) >= 64);
+}
+
 /* Rows [i, i + rows) and columns [j0, j1) of the product with one block; `later` rows follow. */
 static void multiply(const MaasLinear *l, const Block *b, int64_t i, int rows, int64_t later, int64_t j0,
                      int64_t j1)
 {
     float copy[ROWS * A_ROW] __attribute__((aligned(64)));
     const float *a = copy;
+    int64_t lda = A_ROW;
     const int64_t depth = b->p1 - b->p0;
     const int64_t several = LANES == 16 && rows <= FEW ? few[rows - 1].panels * MAAS_PANEL : INT64_MAX;
     Target t = {.ldc = l->ldc,
@@ -357,10 +368,12 @@ static void multiply(const MaasLinear *l, const Block *b, int64_t i, int rows, i
                 .add = l->add || b->p0 > 0,
                 .last = b->p1 == l->k};
 
-    if (rows == 1 && !l->ta && l->alpha == 1)
-        a = l->a + i * l->lda + b->p0;
-    else
+    if (in_place(l, rows)) {
+        lda = l->lda;
+        a = l->a + i * lda + b->p0;
+    } else {
         take_rows(l, i, rows, b->p0, b->p1, copy);
+    }
     later = l->ta ? 0 : later < ROWS ? later : ROWS;
     for (int64_t j = j0; j < j1;) {
         const int64_t width = panel_width(l->n, j);
@@ -374,7 +387,7 @@ static void multiply(const MaasLinear *l, const Block *b, int64_t i, int rows, i
         if (later)
             fetch_ahead(l, b, i + rows, later, (j - j0) / MAAS_PANEL, (j1 - j0 + MAAS_PANEL - 1) / MAAS_PANEL);
         if ((j1 < l->n ? j1 : l->n) - j >= several) {
-            few[rows - 1].tile(a, panel, step, l->ldb ? MAAS_PANEL : MAAS_PANEL * l->k, depth, &t);
+            few[rows - 1].tile(a, lda, panel, step, l->ldb ? MAAS_PANEL : MAAS_PANEL * l->k, depth, &t);
             j += several;
             continue;
         }
@@ -382,7 +395,7 @@ static void multiply(const MaasLinear *l, const Block *b, int64_t i, int rows, i
             panel = b->rest;
             step = width;
         }
-        multiply_panel(rows, a, panel, width, step, depth, &t);
+        multiply_panel(rows, a, lda, panel, width, step, depth, &t);
         j += MAAS_PANEL;
     }
 }

@@ -99,7 +99,8 @@ TEST(linear_kernels)
 {
     static const char *const levels[] = {"plain", "avx2", "avx512"};
     static const int64_t ms[] = {1, 2, 3, 4, 5, 11, 12, 13, 29},
-                         ns[] = {1, 15, 16, 17, 31, 32, 33, 48, 97, 200, 530}, ks[] = {0, 1, 7, 64, 399, 401, 805};
+                         ns[] = {1, 15, 16, 17, 31, 32, 33, 48, 97, 200, 530},
+                         ks[] = {0, 1, 7, 64, 399, 401, 805, 1024}; /* the last: rows meet in the cache */
     const char *before = maas_kernel->level;
 
     for (int v = 0; v < 3; v++) {
@@ -127,24 +128,30 @@ TEST(linear_kernels)
 }
 
 /* A row's result is the same to the last bit whatever stands in the rows beside it, and packed or not. */
-TEST(linear_rows_alone)
+static void check_rows_alone(int64_t k)
 {
-    enum { M = 25, N = 150, KK = 530 };
-    float *a = draw(M * KK), *b = draw(KK * N), *c = malloc(sizeof *c * M * N), *one = malloc(sizeof *one * N);
-    float *packed = malloc(sizeof *packed * KK * (N + 32));
+    enum { M = 25, N = 150 };
+    float *a = draw(M * k), *b = draw(k * N), *c = malloc(sizeof *c * M * N), *one = malloc(sizeof *one * N);
+    float *packed = malloc(sizeof *packed * (size_t)k * (N + 32));
 
-    maas_kernel->linear_pack_f32(false, KK, N, b, N, packed, 0, N);
-    MaasLinear l = maas_linear_of(M, N, KK, a, packed, c);
+    maas_kernel->linear_pack_f32(false, k, N, b, N, packed, 0, N);
+    MaasLinear l = maas_linear_of(M, N, k, a, packed, c);
 
     maas_kernel->linear_f32(&l, 0, M, 0, N);
     for (int i = 0; i < M; i++) {
-        MaasLinear row = maas_linear_of(1, N, KK, a + i * KK, i % 2 ? packed : b, one);
+        MaasLinear row = maas_linear_of(1, N, k, a + i * k, i % 2 ? packed : b, one);
 
         row.ldb = i % 2 ? 0 : N;
         maas_kernel->linear_f32(&row, 0, 1, 0, N);
         CHECK(memcmp(one, c + i * N, sizeof *one * N) == 0);
     }
     free(a), free(b), free(c), free(one), free(packed);
+}
+
+TEST(linear_rows_alone)
+{
+    check_rows_alone(530);
+    check_rows_alone(1024);
 }
 
 TEST(linear_not_a_number_stays)

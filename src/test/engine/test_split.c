@@ -193,18 +193,20 @@ TEST(split_memory)
     build_free(&call.b);
 }
 
-/* y = x W, with examples of any length. */
+#define WIDE 640
+
+/* y = x W, with examples of any length; a row of y repeats that of x ten times. */
 static void build_product(Build *b)
 {
-    static float w[64 * 64];
+    static float w[64 * WIDE];
 
-    for (int i = 0; i < 64; i++)
-        w[i * 65] = 1;
+    for (int i = 0; i < WIDE; i++)
+        w[i % 64 * WIDE + i] = 1;
     build_start(b, 8, 18);
     build_open(b, GRAPH);
     build_text(b, 2, "product");
     build_input(b, MAAS_FLOAT, 3);
-    build_tensor(b, INITIALIZER, "w", MAAS_FLOAT, 2, (int64_t[]){64, 64}, w, sizeof w);
+    build_tensor(b, INITIALIZER, "w", MAAS_FLOAT, 2, (int64_t[]){64, WIDE}, w, sizeof w);
     build_node(b, NODE, "MatMul", "", "x w", "y", false);
     build_open(b, OUTPUT);
     build_text(b, 1, "y");
@@ -212,23 +214,26 @@ static void build_product(Build *b)
         build_close(b);
 }
 
-/* Runs two examples of that length on two threads; x times the identity is x.  Plans: how many that took. */
-static MaasStatus run_length(MaasModel *model, MaasMem *mem, int64_t length, int *plans, MaasError *err)
+/* Runs n examples of that length.  Plans: how many that took. */
+static MaasStatus run_length(MaasModel *model, MaasMem *mem, int64_t n, int64_t length, int threads, int *plans,
+                             MaasError *err)
 {
-    MaasRunOptions options = {.mem = mem, .threads = 2};
+    MaasRunOptions options = {.mem = mem, .threads = threads};
     MaasResults *results = NULL;
     MaasValue *x;
 
     *plans = model->n_plans;
-    MAAS_TRY(maas_value_new_tensor(mem, MAAS_FLOAT, 3, (int64_t[]){2, length, 64}, &x, err));
+    MAAS_TRY(maas_value_new_tensor(mem, MAAS_FLOAT, 3, (int64_t[]){n, length, 64}, &x, err));
     for (int64_t i = 0; i < x->tensor.count; i++)
-        MAAS_F32(&x->tensor)[i] = (float)(i % 101);
+        MAAS_F32(&x->tensor)[i] = (float)(i % 1009);
     MaasStatus status =
         maas_model_run(model, &options, (const MaasValue *const[]){x}, 1, (int[]){0}, &results, err);
+    int64_t wrong = 0;
 
-    if (status == MAAS_OK)
-        CHECK(memcmp(maas_results_get(results, 0)->tensor.data, x->tensor.data,
-                     (size_t)x->tensor.count * sizeof(float)) == 0);
+    for (int64_t i = 0; status == MAAS_OK && i < n * length * WIDE; i++)
+        wrong += MAAS_F32(&maas_results_get(results, 0)->tensor)[i] !=
+                 MAAS_F32(&x->tensor)[i / WIDE * 64 + i % WIDE % 64];
+    CHECK_INT(wrong, 0);
     maas_results_free(results);
     maas_value_unref(x);
     *plans = model->n_plans - *plans;
@@ -250,10 +255,14 @@ TEST(split_by_cost)
     MaasRunOptions options = {.mem = &mem, .threads = 1};
 
     NEED(maas_model_load(b.out.data, b.out.size, &options, &model, &err) == MAAS_OK);
-    CHECK_OK(run_length(model, &mem, 16, &plans, &err));
+    CHECK_OK(run_length(model, &mem, 2, 4, 2, &plans, &err));
     CHECK_INT(plans, 1); /* of the whole */
-    CHECK_OK(run_length(model, &mem, 256, &plans, &err));
+    CHECK_OK(run_length(model, &mem, 2, 32, 2, &plans, &err));
     CHECK_INT(plans, 3); /* and one for each thread */
+    /* one example: its product is cut for the threads */
+    for (int64_t length = 1; length < 1100; length += length < 100 ? 7 : 167)
+        for (int threads = 1; threads <= 5; threads++)
+            CHECK_OK(run_length(model, &mem, 1, length, threads, &plans, &err));
     maas_model_free(model);
     CHECK_NO_LEAK(&host, &mem);
     build_free(&b);
