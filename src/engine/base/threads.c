@@ -100,14 +100,15 @@ static bool spin(int looks, double *until)
     return looks % 16 != 15 || now() < *until;
 }
 
-/* Waits for news, the lock held before and after. */
-static void wait_for_news(void)
+/* Waits for news, the lock held before and after; awake at first if they are likely to be for this thread. */
+static void wait_for_news(bool likely)
 {
     unsigned seen = atomic_load(&pool.news);
     double until;
 
     pthread_mutex_unlock(&pool.lock);
-    for (int i = 0; atomic_load_explicit(&pool.news, memory_order_relaxed) == seen && spin(i, &until); i++)
+    for (int i = 0; likely && atomic_load_explicit(&pool.news, memory_order_relaxed) == seen && spin(i, &until);
+         i++)
         continue;
     pthread_mutex_lock(&pool.lock);
     pool.sleeping++;
@@ -116,7 +117,7 @@ static void wait_for_news(void)
     pool.sleeping--;
 }
 
-/* number: of its share; the owner's is 0. */
+/* number: of its share; the owner's is 0.  A job with fewer shares is not for this thread. */
 static void *worker(void *number)
 {
     const int own = (int)(intptr_t)number;
@@ -128,14 +129,14 @@ static void *worker(void *number)
 
         if (pool.end)
             break;
-        if (!job || job->places == 0) {
-            wait_for_news();
+        if (!job || job->places == 0 || own >= job->threads) {
+            wait_for_news(!job || own < job->threads);
             continue;
         }
         job->places--;
         job->active++;
         pthread_mutex_unlock(&pool.lock);
-        work_on(job, own % job->threads);
+        work_on(job, own);
         pthread_mutex_lock(&pool.lock);
         job->places = 0; /* the pieces are used up: nobody else need come */
         if (atomic_fetch_sub(&job->active, 1) == 1)

@@ -100,6 +100,10 @@ static void note_first(void *arg, int64_t from, int64_t to)
 
 TEST(threads_shares)
 {
+    int64_t grain = 1;
+
+    maas_threads_run(4, N, 1, visit, &grain, NULL); /* more workers than there will be shares */
+    CHECK(all_once());
     caller = pthread_self();
     for (int n = 2; n <= 1000; n = n * 3 + 1) {
         atomic_store(&first_at[CALLER], -1);
