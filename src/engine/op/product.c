@@ -61,6 +61,7 @@ typedef struct Pieces {
     MaasCtx *c;
     const MaasLinear *l;
     int64_t rows, columns; /* numbers of pieces */
+    int64_t group;         /* rows of pieces in a thread's share; divides rows */
 } Pieces;
 
 static int64_t ceil_div(int64_t a, int64_t b)
@@ -68,8 +69,8 @@ static int64_t ceil_div(int64_t a, int64_t b)
     return a / b + (a % b != 0);
 }
 
-/* Pieces beside one another have the same rows: a thread's share is rows of C, which it reads again in what
- * follows. */
+/* A thread's share is rows of C, which it reads again in what follows.  In it, pieces of the same columns of B come
+ * one after the other. */
 static void run_pieces(void *arg, int64_t from, int64_t to)
 {
     const Pieces *p = arg;
@@ -77,7 +78,8 @@ static void run_pieces(void *arg, int64_t from, int64_t to)
     const int64_t panels = ceil_div(l->n, MAAS_PANEL);
 
     for (int64_t i = from; i < to && !maas_stop(p->c); i++) {
-        const int64_t row = i / p->columns, column = i % p->columns;
+        const int64_t share = p->group * p->columns, column = i % share / p->group;
+        const int64_t row = i / share * p->group + i % p->group;
         const int64_t end = panels * (column + 1) / p->columns * MAAS_PANEL;
 
         maas_kernel->linear_f32(l, l->m * row / p->rows, l->m * (row + 1) / p->rows,
@@ -98,7 +100,7 @@ static int64_t cut_rows(const MaasLinear *l, int64_t n, int threads)
 }
 
 /* How many pieces, by their work and the threads, all of which get as many: eight, or four where they would be
- * narrow, as each piece copies its rows of A. */
+ * narrow, as each piece reads its rows of A anew. */
 static void cut(Pieces *p, int threads)
 {
     const MaasLinear *l = p->l;
@@ -122,6 +124,7 @@ static void cut(Pieces *p, int threads)
         p->rows = ceil_div(n, p->columns);
         p->rows = p->rows < ceil_div(l->m, 12) ? p->rows : ceil_div(l->m, 12);
     }
+    p->group = p->rows % threads ? 1 : p->rows / threads;
 }
 
 MaasStatus maas_linear(MaasCtx *c, const MaasLinear *l)
