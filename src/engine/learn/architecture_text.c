@@ -88,6 +88,19 @@ static int64_t length_of_input(const MaasJson *root, const char *input)
     return size >= 1 && size <= MAX_LENGTH ? (int64_t)size : 0;
 }
 
+/* The one input that the layer names; false when it names more, or something that is no name. */
+static bool named_input(MaasArchBuild *b, const char **name)
+{
+    const MaasJson *json = maas_arch_option(b, "inputs");
+
+    if (!json)
+        json = maas_arch_option(b, "input");
+    if (json && json->kind == MAAS_JSON_LIST && json->n == 1)
+        json = json->first;
+    *name = json && json->kind == MAAS_JSON_STRING ? json->string.data : NULL;
+    return !json || *name;
+}
+
 /* Reads one layer; false when it reads no text. */
 static bool read_text(MaasArchBuild *b, const MaasJson *root, const MaasJson *layer, bool first, bool explicit,
                       MaasArchText *text)
@@ -97,8 +110,8 @@ static bool read_text(MaasArchBuild *b, const MaasJson *root, const MaasJson *la
     maas_arch_begin_layer(b, layer);
     if (b->status != MAAS_OK)
         return false;
-    *text = (MaasArchText){.input = maas_arch_text(b, "input", NULL), .rule = {true, true}};
-    if (!text->input && !first)
+    *text = (MaasArchText){.rule = {true, true}};
+    if (!named_input(b, &text->input) || (!text->input && !first))
         return false;
     if (explicit)
         read_options(b, text);

@@ -247,6 +247,11 @@ TEST(architecture_texts)
          2,
          {.max_tokens = 99}},
         {"{\"layers\":7}", NULL, 0, {0}},
+        {"{\"layers\":[{\"embedding\":[50,4],\"inputs\":[\"t\"]}]}",
+         "t",
+         1,
+         {.max_tokens = 50, .rule = {true, true}}},
+        {"{\"layers\":[{\"embedding\":[50,4],\"input\":[\"t\",\"u\"]}]}", NULL, 0, {0}},
         {"{\"layers\":[{\"embedding\":[2,4]},3]}", NULL, 1, {.max_tokens = 3, .rule = {true, true}}},
         {"[]", NULL, 0, {0}},
     };
