@@ -217,6 +217,20 @@ TEST(train_transformer)
     five_steps("transformer", "adamw");
 }
 
+TEST(train_attention)
+{
+    five_steps("attention", "sgd");
+    five_steps("attention", "adam");
+    five_steps("attention", "adamw");
+}
+
+TEST(train_upsample)
+{
+    five_steps("upsample", "sgd");
+    five_steps("upsample", "adam");
+    five_steps("upsample", "adamw");
+}
+
 TEST(train_lstm)
 {
     five_steps("lstm", "sgd");

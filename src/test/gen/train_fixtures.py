@@ -97,6 +97,39 @@ class Transformer(nn.Module):
         return self.out(self.norm(self.blocks(self.embedding(x) + self.position)).mean(1))
 
 
+class Attention(nn.Module):
+    """Exported as the operator Attention: heads that share keys, none sees what comes later."""
+    opset = 23
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(20, 16)
+        self.q, self.kv, self.merge = nn.Linear(16, 16, bias=False), nn.Linear(16, 16, bias=False), nn.Linear(16, 16)
+        self.out = nn.Linear(16, 3)
+
+    def forward(self, x):
+        n, t = x.shape
+        x = self.embedding(x)
+        q = self.q(x).view(n, t, 4, 4).transpose(1, 2)
+        k, v = (a.reshape(n, t, 2, 4).transpose(1, 2) for a in self.kv(x).split(8, 2))
+        y = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+        return self.out((x + self.merge(y.transpose(1, 2).reshape(n, t, 16))).mean(1))
+
+
+class Upsample(nn.Module):
+    """Resize in the middle of what is trained, by lines and by the nearest element."""
+    def __init__(self):
+        super().__init__()
+        self.down, self.middle, self.up = nn.Conv2d(1, 4, 3, stride=2), nn.Conv2d(4, 4, 3), nn.Conv2d(4, 2, 3)
+        self.out = nn.Linear(2 * 9 * 9, 3)
+
+    def forward(self, x):
+        x = torch.tanh(self.down(x))
+        x = nn.functional.interpolate(x, size=(9, 7), mode="bilinear", align_corners=False)
+        x = nn.functional.interpolate(torch.tanh(self.middle(x)), size=(11, 11), mode="nearest")
+        return self.out(torch.tanh(self.up(x)).flatten(1))
+
+
 class Softmax(nn.Module):
     def __init__(self, body):
         super().__init__()
@@ -122,6 +155,8 @@ MODELS = {
     "lstm": (Lstm, lambda n: torch.randint(0, 20, (n, 7)), 5),
     "gru": (Gru, lambda n: torch.randn(n, 7, 6), 3),
     "transformer": (Transformer, lambda n: torch.randint(0, 20, (n, 7)), 3),
+    "attention": (Attention, lambda n: torch.randint(0, 20, (n, 7)), 3),
+    "upsample": (Upsample, lambda n: torch.randn(n, 1, 12, 12), 3),
 }
 
 OPTIMIZERS = {
@@ -141,6 +176,7 @@ def export(model, x, path):
     model.eval()
     torch.onnx.export(Softmax(model), (x,), path, input_names=["x"], output_names=["y"], dynamo=True, verbose=False,
                       dynamic_shapes=({0: torch.export.Dim("batch")},), external_data=False,
+                      opset_version=getattr(model, "opset", None),
                       optimize=not any(isinstance(m, nn.BatchNorm2d) for m in model.modules()))  # it would fold them
     proto = onnx.load(path)
     for node in proto.graph.node:
