@@ -247,10 +247,11 @@ static void LookAtMemory(Training *t, int64 n)
 
     t->evaluate_rows = Min(EVALUATE_ROWS, Max(n, (int64)(t->step_limit / Max(row, 1))));
     if (memory.taken < memory.whole)
-        ereport(NOTICE, (errmsg("parts of the network are computed twice, as maintenance_work_mem asks"),
-                         errdetail("A step takes %.1f MB beside the rows, and would take %.1f MB.",
-                                   (double)memory.taken / (1 << 20), (double)memory.whole / (1 << 20)),
-                         errhint("Training is faster with %zu MB more.", (memory.whole - memory.taken) >> 20)));
+        ereport(NOTICE,
+                (errmsg("parts of the network are computed twice, as maintenance_work_mem asks"),
+                 errdetail("A step takes %.1f MB beside the rows, and would take %.1f MB.",
+                           (double)memory.taken / (1 << 20), (double)memory.whole / (1 << 20)),
+                 errhint("Training is faster with %zu MB more.", ((memory.whole - memory.taken) >> 20) + 1)));
     else if (memory.taken > t->step_limit)
         ereport(NOTICE, (errmsg("a step takes more than the rows leave of maintenance_work_mem"),
                          errdetail("It takes %.1f MB beside the rows, %.1f MB are left.",
