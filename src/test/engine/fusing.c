@@ -328,7 +328,7 @@ static void check_zero(Setting s, const char *text)
     CHECK_NO_LEAK(&host, &mem);
 }
 
-static void check_count(const Build *b, const char *op, int count, const char *text)
+static void count_nodes(const void *bytes, size_t size, const char *op, int count, const char *text)
 {
     MaasMem mem;
     MaasError err;
@@ -337,7 +337,7 @@ static void check_count(const Build *b, const char *op, int count, const char *t
     int n = 0;
 
     maas_mem_init(&mem, &maas_malloc_allocator, 0);
-    NEED_OK(maas_model_load(b->out.data, b->out.size, &options, &model, &err));
+    NEED_OK(maas_model_load(bytes, size, &options, &model, &err));
     for (int g = 0; g < model->onnx.n_graphs; g++)
         for (int k = 0; k < model->onnx.graphs[g]->n_nodes; k++) {
             const MaasOp *record = model->onnx.graphs[g]->nodes[k].op;
@@ -347,6 +347,16 @@ static void check_count(const Build *b, const char *op, int count, const char *t
     if (n != count)
         test_fail(__FILE__, __LINE__, "%d nodes of %s, expected %d\n%s", n, op, count, text);
     maas_model_free(model);
+}
+
+void check_fused_file(const char *op, int count, const char *path)
+{
+    size_t size;
+    char *bytes = read_source(path, &size);
+
+    if (bytes)
+        count_nodes(bytes, size, op, count, path);
+    free(bytes);
 }
 
 /* At every CPU level, for several sizes, on one thread and on three. */
@@ -384,7 +394,7 @@ void check_fusing(const char *op, int count, const char *model)
     Build b;
 
     build_lines(&b, model);
-    check_count(&b, op, count, model);
+    count_nodes(b.out.data, b.out.size, op, count, model);
     check_each(&b, model, check_setting);
     Setting s = {.b = &b, .size = 3, .threads = 1};
 

@@ -31,6 +31,9 @@ void fusing_compares(const char *op);
  */
 void check_fusing(const char *op, int count, const char *model);
 
+/* The model of a file must hold `count` nodes of operator `op` after the passes. */
+void check_fused_file(const char *op, int count, const char *path);
+
 /* Every output, of float32, must be 0 up to rounding, in the same ways. */
 void check_vanishing(const char *model);
 

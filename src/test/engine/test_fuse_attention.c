@@ -252,6 +252,16 @@ TEST(fuse_attention_einsum)
                  "Softmax s > p\nEinsum p v > y equation=bhqk,bqhd->bkhd\nout y\n");
 }
 
+/* Both layers of PyTorch's transformers, from both of its exporters; what they answer is tested with the fixtures.
+ */
+TEST(fuse_attention_of_exporters)
+{
+    check_fused_file("FusedAttention", 2, "src/test/fixtures/torch_transformer/model.onnx");
+    check_fused_file("FusedAttention", 2, "src/test/fixtures/torch_transformer_dynamo/model.onnx");
+    check_fused_file("FusedAttention", 1, "src/test/fixtures/torch_attention/model.onnx");
+    check_fused_file("FusedAttention", 1, "src/test/fixtures/torch_attention_dynamo/model.onnx");
+}
+
 /* TorchScript: the scale is computed from a shape whose other sizes are free. */
 TEST(fuse_attention_scale_of_shape)
 {
