@@ -77,6 +77,17 @@ static int64_t taps_inside(const MaasWindow *w, int axis, int64_t o, bool padded
     return end > first ? end - first : 0;
 }
 
+/* Whether the windows are pairs of pairs that lie side by side, as in most networks. */
+static inline bool are_pairs(const MaasWindow *w)
+{
+    bool pairs = w->n == 2;
+
+    for (int i = 0; i < 2 && pairs; i++)
+        pairs = w->kernel[i] == 2 && w->stride[i] == 2 && w->dilation[i] == 1 && w->before[i] == 0 &&
+                w->out[i] <= w->in[i] / 2;
+    return pairs;
+}
+
 #ifdef __FMA__
 #define MADD_F32 __builtin_fmaf
 #define MADD_F64 __builtin_fma
@@ -87,6 +98,7 @@ static int64_t taps_inside(const MaasWindow *w, int axis, int64_t o, bool padded
 
 #define T float
 #define NAME(x) x##_f32
+#define SINGLE
 #define READ
 #define WRITTEN
 #define REAL

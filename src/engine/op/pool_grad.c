@@ -54,9 +54,10 @@ static MaasStatus each_plane(MaasCtx *c, const MaasTensor *x, const MaasTensor *
 
     if (dx->count == 0)
         return MAAS_OK;
-    memset(dx->data, 0, maas_tensor_bytes(dx));
-    if (dy->count == 0)
+    if (dy->count == 0) {
+        memset(dx->data, 0, maas_tensor_bytes(dx));
         return MAAS_OK;
+    }
     attrs.ceil_mode = c->attr[POOL_CEIL].i != 0;
     maas_window_plan(&attrs, dx->rank - 2, dx->dims + 2, NULL, &w);
     inputs = maas_window_inputs(&w);
@@ -69,6 +70,7 @@ static MaasStatus each_plane(MaasCtx *c, const MaasTensor *x, const MaasTensor *
         p->dx = (char *)dx->data + (size_t)(i * inputs) * size;
         p->x = x ? (const char *)x->data + (size_t)(i * inputs) * size : NULL;
         p->y = y ? (const char *)y->data + (size_t)(i * outputs) * size : NULL;
+        memset(p->dx, 0, (size_t)inputs * size);
         memcpy(p->rest, (const char *)dy->data + (size_t)(i * outputs) * size, (size_t)outputs * size);
         MAAS_TRY(maas_window_parts(c, &w, part, p));
     }
