@@ -79,12 +79,6 @@ const char *maas_blas_describe(void)
     return blas.about;
 }
 
-bool maas_blas_there(void)
-{
-    pthread_once(&blas.once, open_blas);
-    return !blas.forbidden && blas.sgemm != NULL;
-}
-
 void maas_blas_allow(bool allowed)
 {
     blas.forbidden = !allowed;

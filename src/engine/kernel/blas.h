@@ -15,8 +15,6 @@ void maas_gemm_f32(bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alph
 void maas_gemm_f64(bool ta, bool tb, int64_t m, int64_t n, int64_t k, double alpha, const double *a, int64_t lda,
                    const double *b, int64_t ldb, double beta, double *c, int64_t ldc);
 
-/* Whether OpenBLAS is there for large products.  Opens it. */
-bool maas_blas_there(void);
 /* One line: OpenBLAS's version and core, or why it could not be opened.  Opens it. */
 const char *maas_blas_describe(void);
 /* false: products never use OpenBLAS from now on (tests). */

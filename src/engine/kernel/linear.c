@@ -248,6 +248,51 @@ static inline void transpose_8(const float *from, int64_t ld, float *to, int64_t
 }
 #endif
 
+#if LANES == 16
+/* v (16, 16) = its transpose. */
+static inline __attribute__((always_inline)) void transpose_16(__m512 *v)
+{
+    __m512 u[16];
+
+    UNROLL for (int i = 0; i < 16; i += 2)
+    {
+        u[i] = _mm512_unpacklo_ps(v[i], v[i + 1]);
+        u[i + 1] = _mm512_unpackhi_ps(v[i], v[i + 1]);
+    }
+    UNROLL for (int i = 0; i < 16; i += 4)
+    {
+        v[i] = _mm512_shuffle_ps(u[i], u[i + 2], 0x44);
+        v[i + 1] = _mm512_shuffle_ps(u[i], u[i + 2], 0xee);
+        v[i + 2] = _mm512_shuffle_ps(u[i + 1], u[i + 3], 0x44);
+        v[i + 3] = _mm512_shuffle_ps(u[i + 1], u[i + 3], 0xee);
+    }
+    UNROLL for (int i = 0; i < 4; i++) for (int h = 0; h < 16; h += 8)
+    {
+        u[h + i] = _mm512_shuffle_f32x4(v[h + i], v[h + i + 4], 0x88);
+        u[h + i + 4] = _mm512_shuffle_f32x4(v[h + i], v[h + i + 4], 0xdd);
+    }
+    UNROLL for (int i = 0; i < 8; i++)
+    {
+        v[i] = _mm512_shuffle_f32x4(u[i], u[i + 8], 0x88);
+        v[i + 8] = _mm512_shuffle_f32x4(u[i], u[i + 8], 0xdd);
+    }
+}
+
+/* to (rows, A_ROW) = the transpose of the first rows columns of from (n, ld), n a multiple of 16. */
+static void take_columns(const float *from, int64_t ld, int rows, int64_t n, float *to)
+{
+    const __mmask16 there = (__mmask16)((1u << rows) - 1);
+
+    for (int64_t p = 0; p < n; p += 16, from += 16 * ld, to += 16) {
+        __m512 v[16];
+
+        UNROLL for (int i = 0; i < 16; i++) v[i] = _mm512_maskz_loadu_ps(there, from + i * ld);
+        transpose_16(v);
+        UNROLL for (int i = 0; i < ROWS; i++) if (i < rows) _mm512_storeu_ps(to + i * A_ROW, v[i]);
+    }
+}
+#endif
+
 /* to (k, width) = the first columns of B, which is stored as (n, k). */
 static void pack_transposed(const float *b, int64_t ldb, int64_t k, int64_t n, int64_t width, float *to)
 {
@@ -296,11 +341,17 @@ void K(linear_pack_f32)(bool tb, int64_t k, int64_t n, const float *b, int64_t l
 /* at (rows, A_ROW) = alpha times rows [i, i + rows) and columns [p0, p1) of A. */
 static void take_rows(const MaasLinear *l, int64_t i, int rows, int64_t p0, int64_t p1, float *at)
 {
-    if (l->ta)
-        for (int64_t p = p0; p < p1; p++)
+    if (l->ta) {
+        int64_t whole = 0;
+
+#if LANES == 16
+        whole = (p1 - p0) / 16 * 16;
+        take_columns(l->a + p0 * l->lda + i, l->lda, rows, whole, at);
+#endif
+        for (int64_t p = p0 + whole; p < p1; p++)
             for (int r = 0; r < rows; r++)
                 at[r * A_ROW + p - p0] = l->a[p * l->lda + i + r];
-    else
+    } else
         for (int r = 0; r < rows; r++)
             memcpy(at + r * A_ROW, l->a + (i + r) * l->lda + p0, (size_t)(p1 - p0) * sizeof *at);
     if (l->alpha != 1)
@@ -338,8 +389,13 @@ static void multiply_panel(int rows, const float *a, int64_t lda, const float *b
  * are copied. */
 static void fetch_ahead(const MaasLinear *l, const Block *b, int64_t i, int64_t rows, int64_t part, int64_t parts)
 {
-    const int64_t lines = (b->p1 - b->p0 + 15) / 16, n = rows * lines;
+    const int64_t lines = (b->p1 - b->p0 + 15) / 16, n = l->ta ? b->p1 - b->p0 : rows * lines;
 
+    if (l->ta) { /* columns: where the last of them ends, for the first ones lie beside those of the tile before */
+        for (int64_t at = n * part / parts; at < n * (part + 1) / parts; at++)
+            __builtin_prefetch(l->a + (b->p0 + at) * l->lda + i + rows - 1, 0, 2);
+        return;
+    }
     for (int64_t at = n * part / parts; at < n * (part + 1) / parts; at++)
         __builtin_prefetch(l->a + (i + at / lines) * l->lda + b->p0 + at % lines * 16, 0, 2);
 }
@@ -374,7 +430,7 @@ static void multiply(const MaasLinear *l, const Block *b, int64_t i, int rows, i
     } else {
         take_rows(l, i, rows, b->p0, b->p1, copy);
     }
-    later = l->ta ? 0 : later < ROWS ? later : ROWS;
+    later = later < ROWS ? later : ROWS;
     for (int64_t j = j0; j < j1;) {
         const int64_t width = panel_width(l->n, j);
         const float *panel = l->b + (l->ldb ? b->p0 * l->ldb + j : j * l->k + b->p0 * width);
@@ -462,5 +518,5 @@ bool K(linear_leads)(bool tb, int64_t m, int64_t n, int64_t k)
 {
     if (LANES < 16 || n <= 4 || (double)m * (double)n * (double)k < 80 * 80 * 80)
         return false;
-    return !tb || m >= 256 || (m >= 64 && n * k <= 1 << 16);
+    return !tb || m >= 256 || (m >= 32 && n * k <= 1 << 16);
 }

@@ -55,6 +55,7 @@ static MaasStatus general_product(MaasCtx *c, MaasType type, bool ta, bool tb, i
 /* ---- products by the kernels of linear.h ---- */
 
 #define MOST ((double)(1 << 25))  /* multiplications of a piece: some hundredths of a second in plain C */
+#define SLICE 512                 /* of the depth of one with A transposed */
 #define LEAST ((double)(1 << 18)) /* below, a piece is not worth giving to another thread */
 
 typedef struct Pieces {
@@ -177,21 +178,26 @@ static MaasStatus pack_and_multiply(MaasCtx *c, MaasLinear *l, const float *b, i
     return status;
 }
 
-/*
- * Products of backward passes: a deep one with A transposed, whose columns then lie far apart, and one with few
- * rows that would have to pack a transposed B for itself.  OpenBLAS is up to twice as fast there (measured at the
- * AVX-512 level).
- */
-static bool better_by_blas(bool ta, bool tb, int64_t m, int64_t k)
+/* The product l with A transposed, in slices of its depth: a piece of a slice then has columns enough to pay for
+ * the copy of its rows, which lie across A's lines. */
+static MaasStatus multiply_across(MaasCtx *c, MaasLinear l)
 {
-    return ((ta && k > 256) || (tb && m <= 128 && m > 4)) && maas_blas_there();
+    const int64_t depth = l.k;
+
+    for (int64_t p = 0; p < depth; p += SLICE) {
+        l.k = depth - p < SLICE ? depth - p : SLICE;
+        MAAS_TRY(maas_linear(c, &l));
+        l.a += l.k * l.lda;
+        l.b += l.k * l.ldb;
+        l.add = true;
+    }
+    return MAAS_OK;
 }
 
 MaasStatus maas_product(MaasCtx *c, MaasType type, bool ta, bool tb, int64_t m, int64_t n, int64_t k, double alpha,
                         const void *a, int64_t lda, const void *b, int64_t ldb, double beta, void *out, int64_t ldc)
 {
-    if (type == MAAS_FLOAT && (beta == 0 || beta == 1) && maas_kernel->linear_leads(tb, m, n, k) &&
-        !better_by_blas(ta, tb, m, k)) {
+    if (type == MAAS_FLOAT && (beta == 0 || beta == 1) && maas_kernel->linear_leads(tb, m, n, k)) {
         MaasLinear l = maas_linear_of(m, n, k, a, b, out);
 
         l.alpha = (float)alpha;
@@ -200,7 +206,7 @@ MaasStatus maas_product(MaasCtx *c, MaasType type, bool ta, bool tb, int64_t m, 
         l.ldb = ldb;
         l.ldc = ldc;
         l.add = beta != 0;
-        return tb ? pack_and_multiply(c, &l, b, ldb) : maas_linear(c, &l);
+        return tb ? pack_and_multiply(c, &l, b, ldb) : ta ? multiply_across(c, l) : maas_linear(c, &l);
     }
     return general_product(c, type, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, out, ldc);
 }
