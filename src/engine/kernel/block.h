@@ -15,9 +15,9 @@
 
 #define MAAS_BLOCK 16
 
-/* Winograd's tiles: of the input and of the output. */
+/* Winograd's tiles: of the input, and of the output for windows of 3 or 5. */
 #define MAAS_WINOGRAD_IN 6
-#define MAAS_WINOGRAD_OUT 4
+#define MAAS_WINOGRAD_OUT(kernel) (MAAS_WINOGRAD_IN + 1 - (kernel))
 /* Its points of interpolation: 0, p, -p, q, -q, infinity. */
 #define MAAS_WINOGRAD_P 0.625f
 #define MAAS_WINOGRAD_Q 1.5f

@@ -24,7 +24,7 @@ typedef enum MaasBlockMethod {
     MAAS_BLOCK_POINT,    /* 1x1: the input is multiplied as it stands */
     MAAS_BLOCK_PANEL,    /* windows are copied into panels first */
     MAAS_BLOCK_ROWS,     /* a plain input of a few channels: panels with all taps of all channels */
-    MAAS_BLOCK_WINOGRAD, /* 3x3, stride 1 */
+    MAAS_BLOCK_WINOGRAD, /* 3x3 and 5x5, stride 1 */
     MAAS_BLOCK_DEPTHWISE /* one input channel a filter */
 } MaasBlockMethod;
 
@@ -45,6 +45,9 @@ static inline int64_t maas_blocks(int64_t channels)
 {
     return channels / MAAS_BLOCK + (channels % MAAS_BLOCK != 0);
 }
+
+/* Filters that a method of 36 places may take where they are no constants: more would take too much memory. */
+#define MAAS_WINOGRAD_MOST_FLOATS ((int64_t)1 << 24)
 
 #define MAAS_BLOCK_MOST_THREADS 64 /* more find no panel and wait */
 
@@ -76,6 +79,10 @@ bool maas_block_conv_layout(const MaasBlockShape *s, bool has_bias, MaasBlockFil
 bool maas_block_conv_fill(MaasCtx *c, const MaasBlockFilters *f, const MaasBlockSource *w, const float *bias,
                           float *state);
 
+/* The same by the kernels, for filters that serve one call; work: room for 16 filters (channels, taps, 16). */
+bool maas_block_conv_fill_fast(MaasCtx *c, const MaasBlockFilters *f, const MaasBlockSource *w, const float *bias,
+                               float *work, float *state);
+
 /* A convolution on plain planes whose filters are no constants: they are packed for this one call. */
 typedef struct MaasBlockCall {
     const float *x, *bias; /* (N, groups * channels, H, W); bias: NULL for none */
@@ -99,6 +106,14 @@ typedef struct MaasBlockFilterCall {
 
 bool maas_block_gradient_pays(const MaasBlockFilterCall *call);
 MaasStatus maas_block_gradient_run(MaasCtx *c, const MaasBlockFilterCall *call);
+
+/* The same by Winograd's method: conv_winograd_gradient.c.  *done is false when there are numbers in the way that
+ * it cannot take. */
+bool maas_winograd_gradient_pays(const MaasBlockFilterCall *call);
+MaasStatus maas_winograd_gradient_run(MaasCtx *c, const MaasBlockFilterCall *call, bool *done);
+
+/* Threads that may be at work, from 1 to MAAS_BLOCK_MOST_THREADS. */
+int maas_block_slots(const MaasCtx *c);
 /* Winograd's filters (in the state f, beginning at weights) as those of MAAS_BLOCK_PANEL, up to rounding: *panel
  * describes them; to NULL: only that.  to holds panel->w_place floats. */
 void maas_block_conv_unpack(const MaasBlockFilters *f, const float *weights, MaasBlockFilters *panel, float *to);

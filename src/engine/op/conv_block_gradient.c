@@ -164,7 +164,12 @@ MaasStatus maas_block_gradient_run(MaasCtx *c, const MaasBlockFilterCall *call)
                   .blocks = maas_blocks(call->filters)};
     const int64_t planes = call->groups * call->channels;
     int64_t floats, step, sums;
+    bool done = false;
 
+    if (maas_winograd_gradient_pays(call))
+        MAAS_TRY(maas_winograd_gradient_run(c, call, &done));
+    if (done)
+        return MAAS_OK;
     g.depth = call->channels * g.taps;
     g.framed = w->before[0] != 0 || w->before[1] != 0 || frame_height > w->in[0] || frame_width > w->in[1];
     g.height = g.framed ? frame_height : w->in[0];

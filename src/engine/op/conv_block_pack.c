@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "../kernel/kernel.h"
 #include "conv_block.h"
 
 enum {
@@ -46,8 +47,8 @@ static MaasBlockMethod choose(const MaasBlockShape *s)
         return MAAS_BLOCK_ROWS;
     if (s->kernel[0] == 1 && s->kernel[1] == 1 && s->steps_one && s->no_pads)
         return MAAS_BLOCK_POINT;
-    if (s->kernel[0] == 3 && s->kernel[1] == 3 && s->steps_one && s->dense && s->groups == 1 &&
-        s->filters >= MAAS_BLOCK && !s->no_winograd)
+    if (s->kernel[0] == s->kernel[1] && (s->kernel[0] == 3 || s->kernel[0] == 5) && s->steps_one && s->dense &&
+        s->groups == 1 && s->filters >= MAAS_BLOCK && !s->no_winograd)
         return MAAS_BLOCK_WINOGRAD;
     return MAAS_BLOCK_PANEL;
 }
@@ -57,45 +58,84 @@ static MaasBlockMethod choose(const MaasBlockShape *s)
 #define FACTOR_P (1 / (2 * P * P * (P * P - Q * Q)))
 #define FACTOR_Q (1 / (2 * Q * Q * (Q * Q - P * P)))
 
-/* Rows of G: the filter at the six points of interpolation. */
-static const double winograd_g[6][3] = {{1 / (P * P * Q * Q), 0, 0},
-                                        {FACTOR_P, FACTOR_P *P, FACTOR_P *P *P},
-                                        {FACTOR_P, -FACTOR_P *P, FACTOR_P *P *P},
-                                        {FACTOR_Q, FACTOR_Q *Q, FACTOR_Q *Q *Q},
-                                        {FACTOR_Q, -FACTOR_Q *Q, FACTOR_Q *Q *Q},
-                                        {0, 0, 1}};
+enum { PLACES = MAAS_WINOGRAD_IN, MOST_TAPS = 5 }; /* of one axis */
 
-/* u (36, place apart) = G g G' for one filter g (3, 3) of one channel. */
-static void winograd_filter(const float *g, float *u, int64_t place)
+/* Rows of G: the polynomial of the filter at the six points of interpolation; a filter of n taps takes the first n
+ * columns, and its last tap alone is the value at infinity. */
+static const double winograd_g[PLACES - 1][MOST_TAPS] = {
+    {1 / (P * P * Q * Q), 0, 0, 0, 0},
+    {FACTOR_P, FACTOR_P *P, FACTOR_P *P *P, FACTOR_P *P *P *P, FACTOR_P *P *P *P *P},
+    {FACTOR_P, -FACTOR_P *P, FACTOR_P *P *P, -FACTOR_P *P *P *P, FACTOR_P *P *P *P *P},
+    {FACTOR_Q, FACTOR_Q *Q, FACTOR_Q *Q *Q, FACTOR_Q *Q *Q *Q, FACTOR_Q *Q *Q *Q *Q},
+    {FACTOR_Q, -FACTOR_Q *Q, FACTOR_Q *Q *Q, -FACTOR_Q *Q *Q *Q, FACTOR_Q *Q *Q *Q *Q}};
+
+/* to (6, place apart) = G from (n, step apart) */
+static void winograd_1d(int n, const double *from, int64_t step, double *to, int64_t place)
 {
-    double half[6][3];
+    for (int i = 0; i < PLACES - 1; i++) {
+        double sum = 0;
 
-    for (int i = 0; i < 6; i++)
-        for (int j = 0; j < 3; j++)
-            half[i][j] = winograd_g[i][0] * (double)g[j] + winograd_g[i][1] * (double)g[3 + j] +
-                         winograd_g[i][2] * (double)g[6 + j];
-    for (int i = 0; i < 6; i++)
-        for (int j = 0; j < 6; j++)
-            u[(i * 6 + j) * place] = (float)(half[i][0] * winograd_g[j][0] + half[i][1] * winograd_g[j][1] +
-                                             half[i][2] * winograd_g[j][2]);
+        for (int j = 0; j < n; j++)
+            sum += winograd_g[i][j] * from[j * step];
+        to[i * place] = sum;
+    }
+    to[(PLACES - 1) * place] = from[(n - 1) * step];
 }
 
-/* g (9) from u: at the points 0, p, -p and infinity the filter is read off. */
-static void winograd_filter_back(const float *u, int64_t place, float *g)
+/* u (36, place apart) = G g G' for one filter g (n, n) of one channel. */
+static void winograd_filter(int n, const float *g, float *u, int64_t place)
 {
-    const double zero = P * P * Q * Q, middle = P * (P * P - Q * Q);
-    double half[3][6];
+    double wide[MOST_TAPS * MOST_TAPS], half[PLACES * MOST_TAPS], row[PLACES];
 
-    for (int j = 0; j < 6; j++) {
-        half[0][j] = zero * (double)u[j * place];
-        half[1][j] = middle * ((double)u[(6 + j) * place] - (double)u[(12 + j) * place]);
-        half[2][j] = (double)u[(30 + j) * place];
+    for (int i = 0; i < n * n; i++)
+        wide[i] = (double)g[i];
+    for (int j = 0; j < n; j++)
+        winograd_1d(n, wide + j, n, half + j, n);
+    for (int i = 0; i < PLACES; i++) {
+        winograd_1d(n, half + i * n, 1, row, 1);
+        for (int j = 0; j < PLACES; j++)
+            u[(i * PLACES + j) * place] = (float)row[j];
     }
-    for (int i = 0; i < 3; i++) {
-        g[i * 3] = (float)(zero * half[i][0]);
-        g[i * 3 + 1] = (float)(middle * (half[i][1] - half[i][2]));
-        g[i * 3 + 2] = (float)half[i][5];
+}
+
+/* to (n, place apart) from its values (6, step apart): what G has made of it. */
+static void winograd_back_1d(int n, const double *from, int64_t step, double *to, int64_t place)
+{
+    const double zero = P * P * Q * Q * from[0], last = from[5 * step];
+    const double odd_p = (from[step] - from[2 * step]) / (2 * FACTOR_P * P); /* g1 + g3 p^2 */
+    const double odd_q = (from[3 * step] - from[4 * step]) / (2 * FACTOR_Q * Q);
+
+    to[0] = zero;
+    to[(n - 1) * place] = last;
+    if (n == 3) {
+        to[place] = odd_p;
+        return;
     }
+    to[place] = (Q * Q * odd_p - P * P * odd_q) / (Q * Q - P * P);
+    to[2 * place] = (from[step] + from[2 * step]) / (2 * FACTOR_P * P * P) - zero / (P * P) - last * P * P;
+    to[3 * place] = (odd_q - odd_p) / (Q * Q - P * P);
+}
+
+/* g (n, n) from u. */
+static void winograd_filter_back(int n, const float *u, int64_t place, float *g)
+{
+    double wide[PLACES * PLACES], half[MOST_TAPS * PLACES], row[MOST_TAPS];
+
+    for (int i = 0; i < PLACES * PLACES; i++)
+        wide[i] = (double)u[i * place];
+    for (int j = 0; j < PLACES; j++)
+        winograd_back_1d(n, wide + j, PLACES, half + j, PLACES);
+    for (int i = 0; i < n; i++) {
+        winograd_back_1d(n, half + i * PLACES, 1, row, 1);
+        for (int j = 0; j < n; j++)
+            g[i * n + j] = (float)row[j];
+    }
+}
+
+/* Taps of one axis of a filter that Winograd's method takes. */
+static int winograd_taps(const MaasBlockFilters *f)
+{
+    return f->taps == 9 ? 3 : 5;
 }
 
 /* Where the state keeps tap t of channel k of a filter, within the block of 16 filters. */
@@ -123,11 +163,11 @@ static void pack_filter(const MaasBlockFilters *f, const MaasBlockSource *w, int
         const int64_t last = w->turned ? f->taps - 1 : 0;
 
         if (f->method == MAAS_BLOCK_WINOGRAD) {
-            float g[9];
+            float g[MOST_TAPS * MOST_TAPS];
 
-            for (int t = 0; t < 9; t++)
-                g[t] = from[w->turned ? 8 - t : t];
-            winograd_filter(g, to + k * MAAS_BLOCK, f->w_place);
+            for (int64_t t = 0; t < f->taps; t++)
+                g[t] = from[w->turned ? last - t : t];
+            winograd_filter(winograd_taps(f), g, to + k * MAAS_BLOCK, f->w_place);
             continue;
         }
         for (int64_t t = 0; t < f->taps; t++)
@@ -155,6 +195,40 @@ bool maas_block_conv_layout(const MaasBlockShape *s, bool has_bias, MaasBlockFil
         __builtin_add_overflow(*floats, f->bias + f->weights, floats) || *floats > INT64_MAX / 4)
         return false;
     f->bias = *floats - blocks * MAAS_BLOCK;
+    return true;
+}
+
+bool maas_block_conv_fill_fast(MaasCtx *c, const MaasBlockFilters *f, const MaasBlockSource *w, const float *bias,
+                               float *work, float *state)
+{
+    const int64_t axis = winograd_taps(f);
+    /* a column of tiles, one for each channel, that the taps fill */
+    const MaasWindow column = {
+        .n = 2, .out = {f->channels * axis, axis}, .kernel = {MAAS_WINOGRAD_OUT(axis), MAAS_WINOGRAD_OUT(axis)}};
+
+    if (f->method != MAAS_BLOCK_WINOGRAD)
+        return maas_block_conv_fill(c, f, w, bias, state);
+    memcpy(state, f, sizeof *f);
+    for (int64_t m = 0; bias && m < f->filters; m++)
+        state[f->bias + m] = bias[m];
+    for (int64_t m = 0; m < f->filters; m += MAAS_BLOCK) {
+        const int64_t n = f->filters - m < MAAS_BLOCK ? f->filters - m : MAAS_BLOCK;
+
+        if (maas_stop(c))
+            return false;
+        if (n < MAAS_BLOCK)
+            memset(work, 0, (size_t)(f->channels * f->taps) * MAAS_BLOCK * sizeof *work);
+        for (int64_t lane = 0; lane < n; lane++)
+            for (int64_t k = 0; k < f->channels; k++) {
+                const float *from = w->data + (m + lane) * w->filter + k * w->channel;
+                float *to = work + k * f->taps * MAAS_BLOCK + lane;
+
+                for (int64_t t = 0; t < f->taps; t++)
+                    to[t * MAAS_BLOCK] = from[w->turned ? f->taps - 1 - t : t];
+            }
+        maas_kernel->winograd_gradient_f32(&column, work, 1, 0, f->channels,
+                                           state + f->weights + m / MAAS_BLOCK * f->w_block, f->w_place);
+    }
     return true;
 }
 
@@ -217,9 +291,10 @@ void maas_block_conv_unpack(const MaasBlockFilters *f, const float *weights, Maa
     memset(to, 0, (size_t)panel->w_place * sizeof *to);
     for (int64_t m = 0; m < blocks * MAAS_BLOCK; m++)
         for (int64_t k = 0; k < f->channels; k++) {
-            float g[9];
+            float g[MOST_TAPS * MOST_TAPS];
 
-            winograd_filter_back(weights + m / MAAS_BLOCK * f->w_block + k * MAAS_BLOCK + m % MAAS_BLOCK,
+            winograd_filter_back(winograd_taps(f),
+                                 weights + m / MAAS_BLOCK * f->w_block + k * MAAS_BLOCK + m % MAAS_BLOCK,
                                  f->w_place, g);
             for (int64_t t = 0; t < f->taps; t++)
                 to[m / MAAS_BLOCK * panel->w_block + step_of(panel, k, t) * MAAS_BLOCK + m % MAAS_BLOCK] = g[t];

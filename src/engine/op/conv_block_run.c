@@ -326,11 +326,9 @@ static MaasStatus run_wild(Conv *v)
 
 static MaasStatus run_winograd(Conv *v)
 {
-    const int64_t down = ceil_div(v->w.out[0], MAAS_WINOGRAD_OUT);
-    Winograd g = {.v = v,
-                  .across = ceil_div(v->w.out[1], MAAS_WINOGRAD_OUT),
-                  .blocks_in = v->blocks_in,
-                  .blocks_out = v->blocks_out};
+    const int64_t out = MAAS_WINOGRAD_OUT(v->w.kernel[0]), down = ceil_div(v->w.out[0], out);
+    Winograd g = {
+        .v = v, .across = ceil_div(v->w.out[1], out), .blocks_in = v->blocks_in, .blocks_out = v->blocks_out};
     int64_t all, most, step;
 
     g.tiles = down * g.across;
@@ -396,8 +394,7 @@ static MaasStatus run_blocked(Conv *v)
     }
 }
 
-/* Threads that may be at work. */
-static int slots(const MaasCtx *c)
+int maas_block_slots(const MaasCtx *c)
 {
     const int threads = maas_run_threads(c);
 
@@ -446,7 +443,7 @@ MaasStatus maas_block_conv_run(MaasCtx *c)
     v.outputs = maas_window_outputs(&v.w);
     v.x_image = x->count / v.batch;
     v.y_image = blocks * v.outputs * MAAS_BLOCK;
-    v.n_slots = slots(c);
+    v.n_slots = maas_block_slots(c);
     if (c->attr[MAAS_BLOCK_CONV_X_PLAIN].i && f->method != MAAS_BLOCK_ROWS && x->count > 0)
         MAAS_TRY(block_input(&v, x));
     if (!c->attr[MAAS_BLOCK_CONV_Y_PLAIN].i)
@@ -490,21 +487,27 @@ MaasStatus maas_block_call_run(MaasCtx *c, const MaasBlockCall *call)
                                   .no_pads = false,
                                   .dense = w->dilation[0] == 1 && w->dilation[1] == 1,
                                   .x_plain = true,
-                                  .no_winograd = call->batch < CALL_WINOGRAD / maas_window_outputs(w)};
+                                  .no_winograd =
+                                      call->batch < CALL_WINOGRAD / maas_window_outputs(w) ||
+                                      call->channels > MAAS_WINOGRAD_MOST_FLOATS / PLACES / call->filters};
     const int64_t blocks_in = maas_blocks(call->groups * call->channels), channels = call->groups * call->channels;
     const int64_t blocks_out = maas_blocks(call->groups * call->filters), filters = call->groups * call->filters;
     MaasBlockFilters f;
     int64_t floats, step;
-    float *state, *in = NULL, *out;
+    float *state, *work, *in = NULL, *out;
 
     if (!maas_block_conv_layout(&shape, call->bias != NULL, &f, &floats))
         return maas_node_fail(c, MAAS_ERR_LIMIT, "the size of the packed filters overflows");
     state = maas_scratch(c, (size_t)floats, sizeof *state);
     if (!state)
         return maas_scratch_failed(c);
+    work = maas_scratch(c, (size_t)(call->channels * f.taps), MAAS_BLOCK * sizeof *work);
+    if (!work)
+        return maas_scratch_failed(c);
     memset(state, 0, (size_t)floats * sizeof *state);
-    if (!maas_block_conv_fill(c, &f, &call->w, call->bias, state))
+    if (!maas_block_conv_fill_fast(c, &f, &call->w, call->bias, work, state))
         return maas_stopped(c);
+    maas_scratch_back(c, work);
     Conv v = {.c = c,
               .f = &f,
               .w = *w,
@@ -514,7 +517,7 @@ MaasStatus maas_block_call_run(MaasCtx *c, const MaasBlockCall *call)
               .outputs = maas_window_outputs(w),
               .blocks_in = maas_blocks(f.channels),
               .blocks_out = maas_blocks(f.filters),
-              .n_slots = slots(c)};
+              .n_slots = maas_block_slots(c)};
     const bool rows = f.method == MAAS_BLOCK_ROWS;
 
     v.x_image = (rows ? channels : blocks_in * MAAS_BLOCK) * v.inputs;

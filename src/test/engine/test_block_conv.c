@@ -65,6 +65,10 @@ TEST(block_conv_winograd)
     check_conv(19, 64, 3, 3, 9, 3, "pads=[0,2,3,1]", 1);
     check_conv(64, 48, 3, 3, 14, 14, "auto_pad=SAME_UPPER", 1);
     check_conv(16, 16, 3, 3, 2, 40, "pads=[2,0,2,0]", 1);
+    check_conv(16, 16, 5, 5, 8, 8, "pads=[2,2,2,2]", 1);
+    check_conv(17, 33, 5, 5, 7, 13, "pads=[2,2,2,2]", 1);
+    check_conv(32, 20, 5, 5, 5, 6, "", 1);
+    check_conv(19, 40, 5, 5, 9, 3, "pads=[0,2,3,1]", 1);
 }
 
 /* Output 1 is the error of output 0 against the same computed in float64: 1e-5 of the largest output at most. */
@@ -114,16 +118,18 @@ TEST(block_conv_winograd_error)
 {
     static const int channels[] = {64, 512, 1024};
 
-    for (size_t i = 0; i < sizeof channels / sizeof *channels; i++) {
-        char lines[512];
+    for (size_t i = 0; i < sizeof channels / sizeof *channels; i++)
+        for (int k = 3; k <= 5; k += 2) {
+            const int pad = k / 2;
+            char lines[512];
 
-        snprintf(lines, sizeof lines,
-                 "in x 1,%d,7,7\nconst w 32,%d,3,3\nConv x w > y pads=[1,1,1,1]\nCast x > xd to=11\n"
-                 "Cast w > wd to=11\nConv xd wd > yd pads=[1,1,1,1]\nCast y > z to=11\nSub z yd > dd\n"
-                 "Cast dd > d to=1\nout y d",
-                 channels[i], channels[i]);
-        check_error(lines);
-    }
+            snprintf(lines, sizeof lines,
+                     "in x 1,%d,7,7\nconst w 32,%d,%d,%d\nConv x w > y pads=[%d,%d,%d,%d]\nCast x > xd to=11\n"
+                     "Cast w > wd to=11\nConv xd wd > yd pads=[%d,%d,%d,%d]\nCast y > z to=11\nSub z yd > dd\n"
+                     "Cast dd > d to=1\nout y d",
+                     channels[i], channels[i], k, k, pad, pad, pad, pad, pad, pad, pad, pad);
+            check_error(lines);
+        }
 }
 
 /* What is not finite, or huge, reaches those outputs whose window holds it and no others. */
@@ -131,14 +137,15 @@ TEST(block_conv_winograd_wild)
 {
     static const char *const wild[] = {"nan", "inf", "-inf", "1e37"};
 
-    for (size_t i = 0; i < sizeof wild / sizeof *wild; i++) {
+    for (size_t i = 0; i < 2 * (sizeof wild / sizeof *wild); i++) {
+        const int k = i % 2 ? 5 : 3, pad = k / 2;
         char model[512];
 
         snprintf(model, sizeof model,
                  "in x N,18,6,7\nvalue t [[[[0,0,0,0,0,0,0],[0,0,%s,0,0,0,0],[0,0,0,0,0,0,0],[0,0,0,0,0,0,0],"
-                 "[0,0,0,0,0,0,0],[0,0,0,0,0,0,0]]]]\nAdd x t > a\nconst w 20,18,3,3 0.1\nconst b 20\n"
-                 "Conv a w b > y pads=[1,1,1,1]\nClip y low high > z\nvalue low -10.0\nvalue high 10.0\nout %s",
-                 wild[i], i < 3 ? "y z" : "z");
+                 "[0,0,0,0,0,0,0],[0,0,0,0,0,0,0]]]]\nAdd x t > a\nconst w 20,18,%d,%d 0.1\nconst b 20\n"
+                 "Conv a w b > y pads=[%d,%d,%d,%d]\nClip y low high > z\nvalue low -10.0\nvalue high 10.0\nout %s",
+                 wild[i / 2], k, k, pad, pad, pad, pad, i / 2 < 3 ? "y z" : "z");
         check_fusing("BlockConv", 1, model);
     }
 }

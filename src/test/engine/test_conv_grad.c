@@ -198,9 +198,69 @@ TEST(conv_grad_wide_padding)
     CONV({5, 18, 5, 5}, {16, 18, 2, 3}, "pads=[0;3;4;0]");
 }
 
-/* Enough positions for Winograd's filters. */
+/* Enough positions for Winograd's filters, and for the sums of its places. */
 TEST(conv_grad_winograd)
 {
     CONV({22, 17, 10, 10}, {20, 17, 3, 3}, "pads=[1;1;1;1]");
-    CONV({46, 16, 9, 7}, {33, 16, 3, 3}, "");
+    CONV({60, 16, 9, 7}, {33, 16, 3, 3}, "");
+    CONV({60, 32, 6, 6}, {16, 32, 3, 3}, "pads=[1;1;1;1]");
+    CONV({50, 18, 7, 6}, {33, 18, 5, 5}, "pads=[2;2;2;2]");
+    CONV({42, 16, 11, 11}, {16, 16, 5, 5}, "");
+    CONV({3, 16, 30, 27}, {20, 16, 5, 5}, "pads=[4;1;3;2]");
+}
+
+/* The gradient of an input or of a filter that no other number may reach. */
+static void check_wild(const ConvCase *c, int operand, float wild)
+{
+    MaasValue *tame[N_VALUES] = {NULL}, *values[N_VALUES] = {NULL};
+    MaasError err = {0};
+    MaasMem mem;
+    Net net;
+
+    maas_mem_init(&mem, &maas_malloc_allocator, 0);
+    NEED_OK(run_all(c, &mem, MAAS_FLOAT, 1, tame, &err));
+    net_init(&net, &mem, MAAS_FLOAT, false, &err);
+    int y = add_conv(&net, c), gradients[NET_INPUTS];
+    int loss = net_weighted_sum(&net, 1, &y, tame);
+
+    NEED_OK(net.status);
+    /* the weights of the loss are the last input: dy; the first is x */
+    MaasTensor *t = &net.values[operand == 0 ? 0 : net.n - 1]->tensor;
+
+    MAAS_F32(t)[t->count / 2] = wild;
+    net_infer(&net);
+    net_differentiate(&net, loss, gradients);
+    net_run(&net, N_VALUES - 1, gradients, values + 1);
+    NEED_OK(net.status);
+    int64_t same = 0, spoilt = 0;
+
+    for (int i = 1; i < 3; i++)
+        for (int64_t k = 0; k < values[i]->tensor.count; k++) {
+            const float got = MAAS_F32(&values[i]->tensor)[k], want = MAAS_F32(&tame[i]->tensor)[k];
+
+            if (isfinite(got) && fabsf(got) < 1e20f) {
+                CHECK(fabsf(got - want) <= 1e-3f * (1 + fabsf(want)));
+                same++;
+            } else
+                spoilt++;
+        }
+    CHECK(same > 0 && spoilt > 0);
+    free_values(tame);
+    free_values(values);
+    net_free(&net);
+    CHECK_INT(mem.used, 0);
+}
+
+/* A number that is not finite, or huge, reaches the gradients that are made of it and no others. */
+TEST(conv_grad_wild)
+{
+    static const ConvCase cases[] = {{{22, 16, 10, 10}, {16, 16, 3, 3}, "pads=[1;1;1;1]"},
+                                     {{60, 18, 6, 6}, {33, 18, 5, 5}, "pads=[2;2;2;2]"}};
+    static const float wild[] = {NAN, INFINITY, -1e37f};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (size_t k = 0; k < sizeof wild / sizeof *wild; k++) {
+            check_wild(&cases[i], 0, wild[k]);
+            check_wild(&cases[i], 1, wild[k]);
+        }
 }
