@@ -174,8 +174,8 @@ def run(library, name, rounds, clock):
             for x, y in batches[:per_round]:
                 step(x, y)
             best[step] = min(best[step], (clock() - start) / per_round)
-    gap = check_export(library, ours, *batches[0])
     memory = library.bench_train_memory(ours) / 2**20
+    gap = check_export(library, ours, *batches[0])
     library.bench_train_free(ours)
     n = len(batches[0][1])
     mine, theirs = n / best[step_ours], n / best[step_torch]
