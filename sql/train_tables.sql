@@ -55,6 +55,11 @@ SELECT (r #>> '{metrics,accuracy}')::float8 > 0.95 AS good FROM maas_train('t',
     'SELECT i % 10 AS x, CASE WHEN i % 4 = 0 THEN i % 10 < 5 ELSE i % 10 >= 5 END AS y, (i % 4 > 0)::integer AS w, i > 1000 AND i % 4 > 0 AS apart FROM generate_series(1, 1200) i',
     'y', options => '{"seed":1,"epochs":60,"weight_column":"w","validation_column":"apart"}') r;
 
+-- Classes that are numbers are named as they are and ordered by size.
+CREATE TABLE numbered AS SELECT (i % 97)::real AS x, (i * 37 % 120 - 20)::smallint AS y FROM generate_series(1, 480) i;
+SELECT r -> 'task' AS task FROM maas_train('numbered', 'SELECT * FROM numbered', 'y', options => '{"seed":1,"epochs":1,"task":"classify"}') r;
+SELECT maas_describe('numbered') -> 'classes' = (SELECT jsonb_agg(y::text ORDER BY y) FROM (SELECT DISTINCT y FROM numbered) n) AS right;
+
 -- Arrays, tensors and several inputs.
 CREATE TABLE digits (digit integer, pixels smallint[]);
 \copy digits FROM 'models/data/digits.csv' CSV HEADER
@@ -123,5 +128,5 @@ SELECT maas_fine_tune('none', 'SELECT * FROM iris', 'species');
 SELECT maas_load('forest', decode(:'wine', 'base64'));
 SELECT maas_fine_tune('forest', 'SELECT array_fill(i, ARRAY[13])::real[] AS x, i % 3 AS y FROM generate_series(1, 30) i', 'y');
 SELECT count(maas_drop(name)::text) FROM maas.models;
-DROP TABLE iris, sales, digits;
+DROP TABLE iris, sales, numbered, digits;
 DROP TYPE size;

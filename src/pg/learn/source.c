@@ -67,9 +67,10 @@ void DictionaryCount(const Table *table, Source *source, MaasStr text)
         return; /* so late a word would not be among the most frequent ones */
     entry = hash_search(source->dictionary.hash, &probe.key, HASH_ENTER, &found);
     if (!found) {
-        char *copy = MemoryContextAlloc(table->context, Max(text.length, 1));
+        char *copy = MemoryContextAlloc(table->context, text.length + 1);
 
         memcpy(copy, text.data, text.length);
+        copy[text.length] = '\0'; /* those of whole numbers are read as such */
         entry->key.text = copy;
         entry->count = 0;
         entry->code = -1;
