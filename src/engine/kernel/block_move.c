@@ -121,12 +121,12 @@ INLINE Vec strided(const float *first, int64_t stride)
     if (stride == 1)
         return load(first);
 #if LANES == 16
-    return __builtin_shuffle(load(first), load(first + LANES),
-                             (VecMask){0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30});
+    return __builtin_shufflevector(load(first), load(first + LANES), 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24,
+                                   26, 28, 30);
 #elif LANES == 8
-    return __builtin_shuffle(load(first), load(first + LANES), (VecMask){0, 2, 4, 6, 8, 10, 12, 14});
+    return __builtin_shufflevector(load(first), load(first + LANES), 0, 2, 4, 6, 8, 10, 12, 14);
 #else
-    return __builtin_shuffle(load(first), load(first + LANES), (VecMask){0, 2, 4, 6});
+    return __builtin_shufflevector(load(first), load(first + LANES), 0, 2, 4, 6);
 #endif
 }
 
