@@ -17,6 +17,7 @@ enum {
     PLACES = MAAS_WINOGRAD_IN * MAAS_WINOGRAD_IN,
     TILE_FLOATS = 3 << 16,    /* of the transformed tiles at a time, for each thread */
     IMAGE_FLOATS = 1 << 18,   /* of the images that are blocked at a time */
+    MOST_DEPTH = 512,         /* channels between two looks at the stop flag */
     PAIR = 2,                 /* blocks of filters that the kernel takes at a time */
     LEAST_TILES = 64,         /* at a time: what is summed is read and written as often */
     LEAST_POSITIONS = 1 << 11 /* fewer outputs are not worth the sums of 36 places */
@@ -101,9 +102,9 @@ static void add_places(void *arg, int64_t from, int64_t to)
                                      .width = g->n,
                                      .x_step = MAAS_BLOCK};
 
-        if (maas_stop(g->c))
-            return;
-        maas_kernel->block_gradient_f32(&k, b, least(b + PAIR, g->blocks_out), 0, g->call->channels);
+        for (int64_t d = 0; d < g->call->channels && !maas_stop(g->c); d += MOST_DEPTH)
+            maas_kernel->block_gradient_f32(&k, b, least(b + PAIR, g->blocks_out), d,
+                                            least(d + MOST_DEPTH, g->call->channels));
     }
 }
 
