@@ -123,7 +123,7 @@ static int64_t rows_in(const MaasModel *model, MaasValue *const *inputs, int n_w
     return n_wanted > 0 && n >= 2 ? n : 0;
 }
 
-/* Bytes that one row takes: of inputs, outputs and what lies between. */
+/* Bytes that one row takes, of inputs, outputs and what lies between; no more than those of a piece. */
 static size_t bytes_of_row(const Split *s, const MaasPlan *whole)
 {
     double bytes = (double)maas_plan_workspace(whole);
@@ -137,7 +137,8 @@ static size_t bytes_of_row(const Split *s, const MaasPlan *whole)
             size *= (double)maas_plan_output(whole, i)->dims[d];
         bytes += size;
     }
-    return (size_t)(bytes / (double)s->n) + 1;
+    bytes /= (double)s->n;
+    return bytes < PIECE_BYTES ? (size_t)bytes + 1 : PIECE_BYTES;
 }
 
 /* Rows of a piece: they fit the cache, and all threads get as many.  given: what the caller wants, or 0. */
