@@ -20,7 +20,7 @@ ifeq ($(CONFIG),release)
 ENGINE_CFLAGS += -O2
 KERNEL_CFLAGS = -O3
 else ifeq ($(CONFIG),asan)
-ENGINE_CFLAGS += -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DMAAS_SANITIZE
+ENGINE_CFLAGS += -O1 -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all -fno-omit-frame-pointer -DMAAS_SANITIZE
 else ifeq ($(CONFIG),fuzz)
 ENGINE_CC = clang-19
 ENGINE_CFLAGS += -Wno-pass-failed -Wno-missing-field-initializers -O1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all -fno-omit-frame-pointer -DMAAS_SANITIZE

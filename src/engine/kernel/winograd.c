@@ -181,8 +181,8 @@ INLINE bool filters(const int n, const MaasWindow *w, const float *x, int64_t ac
     return tame(squares);
 }
 
-bool K(winograd_gradient_f32)(const MaasWindow *w, const float *x, int64_t across, int64_t t0, int64_t n, float *to,
-                              int64_t place)
+bool K(winograd_filters_f32)(const MaasWindow *w, const float *x, int64_t across, int64_t t0, int64_t n, float *to,
+                             int64_t place)
 {
     switch (MAAS_WINOGRAD_OUT(w->kernel[0])) {
     case 2:

@@ -226,8 +226,8 @@ bool maas_block_conv_fill_fast(MaasCtx *c, const MaasBlockFilters *f, const Maas
                 for (int64_t t = 0; t < f->taps; t++)
                     to[t * MAAS_BLOCK] = from[w->turned ? f->taps - 1 - t : t];
             }
-        maas_kernel->winograd_gradient_f32(&column, work, 1, 0, f->channels,
-                                           state + f->weights + m / MAAS_BLOCK * f->w_block, f->w_place);
+        maas_kernel->winograd_filters_f32(&column, work, 1, 0, f->channels,
+                                          state + f->weights + m / MAAS_BLOCK * f->w_block, f->w_place);
     }
     return true;
 }

@@ -79,8 +79,8 @@ static void transform(void *arg, int64_t from, int64_t to)
             tame &= maas_kernel->winograd_input_f32(w, x + b * g->inputs * MAAS_BLOCK, g->across, at, n,
                                                     g->in + (b * g->n + t) * MAAS_BLOCK, g->in_place);
         for (int64_t b = 0; b < g->blocks_out; b++)
-            tame &= maas_kernel->winograd_gradient_f32(w, dy + b * g->outputs * MAAS_BLOCK, g->across, at, n,
-                                                       g->out + (b * g->n + t) * MAAS_BLOCK, g->out_place);
+            tame &= maas_kernel->winograd_filters_f32(w, dy + b * g->outputs * MAAS_BLOCK, g->across, at, n,
+                                                      g->out + (b * g->n + t) * MAAS_BLOCK, g->out_place);
         if (!tame)
             atomic_store(&g->wild, 1);
     }
