@@ -5,7 +5,8 @@ Usage: pixels.py FOLDER MODEL [--epochs N] [--rows N]
 
 FOLDER is what tools/fetch-data names, MODEL the untrained network as maas_create makes it with the seed of the training.
 Adam, the one-cycle schedule, the clipping of gradients, the epochs, the size of batches and their order (that of the table)
-are those of the statement in doc/training.md; --rows takes the first rows only.  Prints the loss of each epoch and the accuracy on the test rows.
+are those of the statement in doc/training.md; --rows takes the first rows only.  Prints the loss of each epoch and the
+accuracy on the test rows.
 """
 import argparse
 import time
