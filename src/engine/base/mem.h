@@ -50,6 +50,17 @@ static inline bool maas_mul64(int64_t a, int64_t b, int64_t *product)
     return !__builtin_mul_overflow(a, b, product);
 }
 
+/* a / b rounded up; a >= 0, b > 0. */
+static inline int64_t maas_ceil_div(int64_t a, int64_t b)
+{
+    return a / b + (a % b != 0);
+}
+
+static inline int64_t maas_least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /*
  * An arena hands out small pieces that are all freed at once.
  */

@@ -34,16 +34,6 @@ typedef struct Gradient {
     int64_t cuts_b, cuts_d;  /* items of a group: blocks, depth */
 } Gradient;
 
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return a / b + (a % b != 0);
-}
-
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 bool maas_block_gradient_pays(const MaasBlockFilterCall *call)
 {
     const MaasWindow *w = &call->window;
@@ -65,7 +55,7 @@ static void fill_frames(void *arg, int64_t from, int64_t to)
 {
     const Gradient *g = arg;
     const MaasWindow *w = &g->call->window;
-    const int64_t left = w->before[1], right = least(w->in[1], g->width - left);
+    const int64_t left = w->before[1], right = maas_least(w->in[1], g->width - left);
 
     for (int64_t i = from; i < to && !maas_stop(g->c); i++) {
         const float *x = g->call->x + (g->first * g->call->groups * g->call->channels + i) * g->inputs;
@@ -83,13 +73,13 @@ static void fill_frames(void *arg, int64_t from, int64_t to)
 static void add_image(const Gradient *g, MaasBlockGradient k, int64_t b0, int64_t b1, int64_t d0, int64_t d1)
 {
     const MaasWindow *w = &g->call->window;
-    const int64_t cols = least(w->out[1], POSITIONS), rows = POSITIONS / cols;
+    const int64_t cols = maas_least(w->out[1], POSITIONS), rows = POSITIONS / cols;
     const float *x = k.x, *dy = k.dy;
 
     for (int64_t r = 0; r < w->out[0]; r += rows)
         for (int64_t p = 0; p < w->out[1] && !maas_stop(g->c); p += cols) {
-            k.rows = least(rows, w->out[0] - r);
-            k.width = least(cols, w->out[1] - p);
+            k.rows = maas_least(rows, w->out[0] - r);
+            k.width = maas_least(cols, w->out[1] - p);
             k.x = x + r * k.x_row + p * k.x_step;
             k.dy = dy + (r * w->out[1] + p) * MAAS_BLOCK;
             maas_kernel->block_gradient_f32(&k, b0, b1, d0, d1);
@@ -117,7 +107,7 @@ static void add_items(void *arg, int64_t from, int64_t to)
 
             k.x = x + at * call->channels * g->height * g->width;
             k.dy = g->dy + at * g->blocks * g->outputs * MAAS_BLOCK;
-            add_image(g, k, b * PAIR, least((b + 1) * PAIR, g->blocks), d * g->depth / g->cuts_d,
+            add_image(g, k, b * PAIR, maas_least((b + 1) * PAIR, g->blocks), d * g->depth / g->cuts_d,
                       (d + 1) * g->depth / g->cuts_d);
         }
     }
@@ -142,14 +132,14 @@ static void cut(Gradient *g, int threads, int64_t *floats, int64_t *step)
     const MaasBlockFilterCall *call = g->call;
     int64_t items;
 
-    g->cuts_b = ceil_div(g->blocks, PAIR);
-    g->cuts_d = ceil_div(g->depth, MOST_DEPTH);
+    g->cuts_b = maas_ceil_div(g->blocks, PAIR);
+    g->cuts_d = maas_ceil_div(g->depth, MOST_DEPTH);
     items = call->groups * g->cuts_b * g->cuts_d;
     if (threads > 1 && items < 4 * threads)
-        g->cuts_d = least(g->cuts_d * ceil_div(4 * threads, items), ceil_div(g->depth, LEAST_DEPTH));
+        g->cuts_d = maas_least(g->cuts_d * maas_ceil_div(4 * threads, items), maas_ceil_div(g->depth, LEAST_DEPTH));
     *floats = call->groups * (call->channels * g->height * g->width + g->blocks * g->outputs * MAAS_BLOCK);
-    *step = least(call->batch, CHUNK_FLOATS / *floats + 1);
-    *step = ceil_div(call->batch, ceil_div(call->batch, *step));
+    *step = maas_least(call->batch, CHUNK_FLOATS / *floats + 1);
+    *step = maas_ceil_div(call->batch, maas_ceil_div(call->batch, *step));
 }
 
 MaasStatus maas_block_gradient_run(MaasCtx *c, const MaasBlockFilterCall *call)
@@ -185,7 +175,7 @@ MaasStatus maas_block_gradient_run(MaasCtx *c, const MaasBlockFilterCall *call)
     memset(g.dw, 0, (size_t)sums * sizeof *g.dw);
     find_offsets(&g);
     for (g.first = 0; g.first < call->batch; g.first += g.images) {
-        g.images = least(step, call->batch - g.first);
+        g.images = maas_least(step, call->batch - g.first);
         if (g.framed)
             MAAS_TRY(maas_parallel(c, g.images * planes, 8, fill_frames, &g));
         MAAS_TRY(maas_block_from_plain(c, call->dy + g.first * call->groups * call->filters * g.outputs,

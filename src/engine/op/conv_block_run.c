@@ -22,16 +22,6 @@ enum {
     PLACES = MAAS_WINOGRAD_IN * MAAS_WINOGRAD_IN
 };
 
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return a / b + (a % b != 0);
-}
-
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* ---- plain and blocked ---- */
 
 typedef struct Move {
@@ -51,7 +41,7 @@ static void from_plain(void *arg, int64_t from, int64_t to)
         const int64_t image = i / m->pieces, p = i % m->pieces * MOVE;
 
         maas_kernel->block_from_plain_f32(m->x + image * m->channels * m->plane, m->channels, m->plane, p,
-                                          least(p + MOVE, m->plane),
+                                          maas_least(p + MOVE, m->plane),
                                           m->y + image * maas_blocks(m->channels) * m->plane * MAAS_BLOCK);
     }
 }
@@ -71,7 +61,7 @@ static void to_plain(void *arg, int64_t from, int64_t to)
 MaasStatus maas_block_from_plain(MaasCtx *c, const float *x, int64_t batch, int64_t channels, int64_t plane,
                                  float *y)
 {
-    Move m = {c, x, y, channels, plane, ceil_div(plane, MOVE)};
+    Move m = {c, x, y, channels, plane, maas_ceil_div(plane, MOVE)};
 
     return maas_parallel(c, batch * m.pieces, 1, from_plain, &m);
 }
@@ -123,7 +113,7 @@ static void panel_item(const Conv *v, MaasBlockProduct g, const float *x, int64_
     const float *w = g.w;
 
     for (int64_t s = 0; s < all && !maas_stop(v->c); s += v->sections) {
-        const int64_t end = least(s + v->sections, all);
+        const int64_t end = maas_least(s + v->sections, all);
 
         maas_kernel->block_panel_f32(&v->w, x, v->f->channels, s, end, p0, p0 + n, panel);
         g.x = panel;
@@ -147,9 +137,9 @@ static void rows_item(const Conv *v, MaasBlockProduct g, const float *x, int64_t
     g.rows = true;
     for (int64_t p = 0, run; p < n; p += run) {
         /* what is left of the row, in pieces of nearly equal size */
-        const int64_t left = least(width - (p0 + p) % width, n - p);
+        const int64_t left = maas_least(width - (p0 + p) % width, n - p);
 
-        run = ceil_div(left, ceil_div(left, TILE));
+        run = maas_ceil_div(left, maas_ceil_div(left, TILE));
         maas_kernel->block_panel_plain_f32(&v->w, x, v->f->channels, p0 + p, run, panel);
         g.y = y + p * MAAS_BLOCK;
         g.end.residual = residual ? residual + p * MAAS_BLOCK : NULL;
@@ -208,16 +198,16 @@ static MaasStatus run_product(Conv *v)
     int64_t n = POINTS, items;
 
     if (f->method == MAAS_BLOCK_PANEL) {
-        v->sections = ceil_div(all, ceil_div(all, PANEL_SECTIONS));
+        v->sections = maas_ceil_div(all, maas_ceil_div(all, PANEL_SECTIONS));
         n = PANEL_FLOATS / (v->sections * MAAS_BLOCK);
     }
-    v->cuts_p = ceil_div(v->outputs, n);
-    n = ceil_div(v->outputs, v->cuts_p);
-    v->cuts_m = ceil_div(n * v->blocks_out * MAAS_BLOCK, ceil_div(ITEM_STEPS, f->depth));
+    v->cuts_p = maas_ceil_div(v->outputs, n);
+    n = maas_ceil_div(v->outputs, v->cuts_p);
+    v->cuts_m = maas_ceil_div(n * v->blocks_out * MAAS_BLOCK, maas_ceil_div(ITEM_STEPS, f->depth));
     items = v->batch * f->groups * v->cuts_p;
     if (v->n_slots > 1 && items * v->cuts_m < 4 * v->n_slots)
-        v->cuts_m = ceil_div(4 * v->n_slots, items);
-    v->cuts_m = least(v->cuts_m, ceil_div(v->blocks_out, 2));
+        v->cuts_m = maas_ceil_div(4 * v->n_slots, items);
+    v->cuts_m = maas_least(v->cuts_m, maas_ceil_div(v->blocks_out, 2));
     if (f->method != MAAS_BLOCK_POINT && !v->panels) {
         v->panel = f->method == MAAS_BLOCK_ROWS ? f->depth * MAAS_BLOCK : v->sections * n * MAAS_BLOCK;
         v->panels = maas_scratch(v->c, (size_t)v->panel * (size_t)v->n_slots, sizeof *v->panels);
@@ -251,7 +241,7 @@ static Stretch stretch_at(const Winograd *g, int64_t i, int64_t end)
 
     s.image = (g->first + s.tile) / g->tiles;
     s.at = (g->first + s.tile) % g->tiles;
-    s.n = least(least(g->n - s.tile, end - i), g->tiles - s.at);
+    s.n = maas_least(maas_least(g->n - s.tile, end - i), g->tiles - s.at);
     return s;
 }
 
@@ -326,9 +316,9 @@ static MaasStatus run_wild(Conv *v)
 
 static MaasStatus run_winograd(Conv *v)
 {
-    const int64_t out = MAAS_WINOGRAD_OUT(v->w.kernel[0]), down = ceil_div(v->w.out[0], out);
+    const int64_t out = MAAS_WINOGRAD_OUT(v->w.kernel[0]), down = maas_ceil_div(v->w.out[0], out);
     Winograd g = {
-        .v = v, .across = ceil_div(v->w.out[1], out), .blocks_in = v->blocks_in, .blocks_out = v->blocks_out};
+        .v = v, .across = maas_ceil_div(v->w.out[1], out), .blocks_in = v->blocks_in, .blocks_out = v->blocks_out};
     int64_t all, most, step;
 
     g.tiles = down * g.across;
@@ -336,9 +326,9 @@ static MaasStatus run_winograd(Conv *v)
     most = (int64_t)WINOGRAD_FLOATS * v->n_slots / (PLACES * MAAS_BLOCK * (g.blocks_in + g.blocks_out));
     if (most < 2 * TILE)
         most = 2 * TILE;
-    step = ceil_div(all, ceil_div(all, most));
-    v->cuts_m = ceil_div(step * g.blocks_out * MAAS_BLOCK, ceil_div(ITEM_STEPS, v->f->depth));
-    v->cuts_m = least(v->cuts_m, ceil_div(g.blocks_out, 2));
+    step = maas_ceil_div(all, maas_ceil_div(all, most));
+    v->cuts_m = maas_ceil_div(step * g.blocks_out * MAAS_BLOCK, maas_ceil_div(ITEM_STEPS, v->f->depth));
+    v->cuts_m = maas_least(v->cuts_m, maas_ceil_div(g.blocks_out, 2));
     /* a place more than needed, so that the places of one tile do not fall on the same lines of the cache */
     g.in_place = (step * g.blocks_in + 1) * MAAS_BLOCK;
     g.out_place = (step * g.blocks_out + 1) * MAAS_BLOCK;
@@ -349,7 +339,7 @@ static MaasStatus run_winograd(Conv *v)
     if (!g.out)
         return maas_scratch_failed(v->c);
     for (g.first = 0; g.first < all; g.first += g.n) {
-        g.n = least(step, all - g.first);
+        g.n = maas_least(step, all - g.first);
         MAAS_TRY(maas_parallel(v->c, g.n * g.blocks_in, 1, winograd_in, &g));
         if (atomic_load(&g.wild))
             return run_wild(v);
@@ -524,7 +514,7 @@ MaasStatus maas_block_call_run(MaasCtx *c, const MaasBlockCall *call)
     v.y_image = blocks_out * v.outputs * MAAS_BLOCK;
     step = (int64_t)CALL_FLOATS * v.n_slots / (v.x_image + v.y_image);
     step = step < v.n_slots ? v.n_slots : step;
-    step = ceil_div(call->batch, ceil_div(call->batch, step));
+    step = maas_ceil_div(call->batch, maas_ceil_div(call->batch, step));
     if (!rows && !(in = maas_scratch(c, (size_t)(step * v.x_image), sizeof *in)))
         return maas_scratch_failed(c);
     out = maas_scratch(c, (size_t)(step * v.y_image), sizeof *out);
@@ -534,7 +524,7 @@ MaasStatus maas_block_call_run(MaasCtx *c, const MaasBlockCall *call)
     for (int64_t i = 0; i < call->batch; i += step) {
         const float *x = call->x + i * channels * v.inputs;
 
-        v.batch = least(step, call->batch - i);
+        v.batch = maas_least(step, call->batch - i);
         v.x = rows ? x : in;
         if (!rows)
             MAAS_TRY(maas_block_from_plain(c, x, v.batch, channels, v.inputs, in));

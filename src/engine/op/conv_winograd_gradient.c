@@ -40,16 +40,6 @@ typedef struct Winograd {
     atomic_int wild; /* a number that the transforms would spread */
 } Winograd;
 
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return a / b + (a % b != 0);
-}
-
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 bool maas_winograd_gradient_pays(const MaasBlockFilterCall *call)
 {
     const MaasWindow *w = &call->window;
@@ -74,7 +64,7 @@ static void transform(void *arg, int64_t from, int64_t to)
         const float *dy = g->dy + image * g->blocks_out * g->outputs * MAAS_BLOCK;
         bool tame = true;
 
-        n = least(to - t, g->tiles - at);
+        n = maas_least(to - t, g->tiles - at);
         for (int64_t b = 0; b < g->blocks_in; b++)
             tame &= maas_kernel->winograd_input_f32(w, x + b * g->inputs * MAAS_BLOCK, g->across, at, n,
                                                     g->in + (b * g->n + t) * MAAS_BLOCK, g->in_place);
@@ -91,7 +81,7 @@ static void add_places(void *arg, int64_t from, int64_t to)
     const Winograd *g = arg;
 
     for (int64_t i = from; i < to; i++) {
-        const int64_t pairs = ceil_div(g->blocks_out, PAIR), place = i / pairs, b = i % pairs * PAIR;
+        const int64_t pairs = maas_ceil_div(g->blocks_out, PAIR), place = i / pairs, b = i % pairs * PAIR;
         const MaasBlockGradient k = {.x = g->in + place * g->in_place,
                                      .dy = g->out + place * g->out_place,
                                      .offset = g->offset,
@@ -103,8 +93,8 @@ static void add_places(void *arg, int64_t from, int64_t to)
                                      .x_step = MAAS_BLOCK};
 
         for (int64_t d = 0; d < g->call->channels && !maas_stop(g->c); d += MOST_DEPTH)
-            maas_kernel->block_gradient_f32(&k, b, least(b + PAIR, g->blocks_out), d,
-                                            least(d + MOST_DEPTH, g->call->channels));
+            maas_kernel->block_gradient_f32(&k, b, maas_least(b + PAIR, g->blocks_out), d,
+                                            maas_least(d + MOST_DEPTH, g->call->channels));
     }
 }
 
@@ -116,13 +106,13 @@ static MaasStatus add_images(Winograd *g, int64_t step, int64_t *offset)
     const int64_t end = (g->image + g->images) * g->tiles;
 
     for (g->first = g->image * g->tiles; g->first < end; g->first += g->n) {
-        g->n = least(step, end - g->first);
+        g->n = maas_least(step, end - g->first);
         for (int64_t d = 0; d < g->call->channels; d++)
             offset[d] = d / MAAS_BLOCK * g->n * MAAS_BLOCK + d % MAAS_BLOCK;
         MAAS_TRY(maas_parallel(g->c, g->n, 4, transform, g));
         if (atomic_load(&g->wild))
             return MAAS_OK;
-        MAAS_TRY(maas_parallel(g->c, PLACES * ceil_div(g->blocks_out, PAIR), 1, add_places, g));
+        MAAS_TRY(maas_parallel(g->c, PLACES * maas_ceil_div(g->blocks_out, PAIR), 1, add_places, g));
     }
     return MAAS_OK;
 }
@@ -137,10 +127,10 @@ static void cut(Winograd *g, int threads, int64_t *step, int64_t *images)
     if (most < (int64_t)LEAST_TILES * threads)
         most = (int64_t)LEAST_TILES * threads;
     *images = IMAGE_FLOATS / image;
-    if (*images < ceil_div(most, g->tiles))
-        *images = ceil_div(most, g->tiles);
-    *images = ceil_div(batch, ceil_div(batch, least(*images, batch)));
-    *step = ceil_div(*images * g->tiles, ceil_div(*images * g->tiles, most));
+    if (*images < maas_ceil_div(most, g->tiles))
+        *images = maas_ceil_div(most, g->tiles);
+    *images = maas_ceil_div(batch, maas_ceil_div(batch, maas_least(*images, batch)));
+    *step = maas_ceil_div(*images * g->tiles, maas_ceil_div(*images * g->tiles, most));
 }
 
 /* The sums, back from the 36 places: dw (blocks, channels, taps, 16). */
@@ -160,13 +150,13 @@ static void transform_back(const Winograd *g, float *dw)
 MaasStatus maas_winograd_gradient_run(MaasCtx *c, const MaasBlockFilterCall *call, bool *done)
 {
     const MaasWindow *w = &call->window;
-    const int64_t out = MAAS_WINOGRAD_OUT(w->kernel[0]), down = ceil_div(w->out[0], out);
+    const int64_t out = MAAS_WINOGRAD_OUT(w->kernel[0]), down = maas_ceil_div(w->out[0], out);
     const int threads = maas_block_slots(c);
     Winograd g = {.c = c,
                   .call = call,
                   .inputs = maas_window_inputs(w),
                   .outputs = maas_window_outputs(w),
-                  .across = ceil_div(w->out[1], out),
+                  .across = maas_ceil_div(w->out[1], out),
                   .blocks_in = maas_blocks(call->channels),
                   .blocks_out = maas_blocks(call->filters)};
     const int64_t taps = w->kernel[0] * w->kernel[1];
@@ -190,7 +180,7 @@ MaasStatus maas_winograd_gradient_run(MaasCtx *c, const MaasBlockFilterCall *cal
     g.offset = offset;
     memset(g.sums, 0, (size_t)g.sums_place * PLACES * sizeof *g.sums);
     for (g.image = 0; g.image < call->batch && !atomic_load(&g.wild); g.image += g.images) {
-        g.images = least(images, call->batch - g.image);
+        g.images = maas_least(images, call->batch - g.image);
         MAAS_TRY(maas_block_from_plain(c, call->x + g.image * call->channels * g.inputs, g.images, call->channels,
                                        g.inputs, g.x));
         MAAS_TRY(maas_block_from_plain(c, call->dy + g.image * call->filters * g.outputs, g.images, call->filters,

@@ -65,18 +65,13 @@ typedef struct Pieces {
     int64_t group;         /* rows of pieces in a thread's share; divides rows */
 } Pieces;
 
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return a / b + (a % b != 0);
-}
-
 /* A thread's share is rows of C, which it reads again in what follows.  In it, pieces of the same columns of B come
  * one after the other. */
 static void run_pieces(void *arg, int64_t from, int64_t to)
 {
     const Pieces *p = arg;
     const MaasLinear *l = p->l;
-    const int64_t panels = ceil_div(l->n, MAAS_PANEL);
+    const int64_t panels = maas_ceil_div(l->n, MAAS_PANEL);
 
     for (int64_t i = from; i < to && !maas_stop(p->c); i++) {
         const int64_t share = p->group * p->columns, column = i % share / p->group;
@@ -106,7 +101,7 @@ static void cut(Pieces *p, int threads)
 {
     const MaasLinear *l = p->l;
     const double work = (double)l->m * (double)l->n * (double)l->k;
-    const int64_t panels = ceil_div(l->n, MAAS_PANEL);
+    const int64_t panels = maas_ceil_div(l->n, MAAS_PANEL);
     double most = MOST;
 
     if (work <= 2 * LEAST)
@@ -117,13 +112,13 @@ static void cut(Pieces *p, int threads)
     }
     int64_t n = work <= most ? 1 : work / most < 1e9 ? (int64_t)ceil(work / most) : (int64_t)1e9;
 
-    n = ceil_div(n, threads) * threads;
+    n = maas_ceil_div(n, threads) * threads;
     p->rows = cut_rows(l, n, threads);
-    p->columns = ceil_div(n, p->rows);
-    if (p->columns > ceil_div(panels, 2)) {
-        p->columns = ceil_div(panels, 2);
-        p->rows = ceil_div(n, p->columns);
-        p->rows = p->rows < ceil_div(l->m, 12) ? p->rows : ceil_div(l->m, 12);
+    p->columns = maas_ceil_div(n, p->rows);
+    if (p->columns > maas_ceil_div(panels, 2)) {
+        p->columns = maas_ceil_div(panels, 2);
+        p->rows = maas_ceil_div(n, p->columns);
+        p->rows = p->rows < maas_ceil_div(l->m, 12) ? p->rows : maas_ceil_div(l->m, 12);
     }
     p->group = p->rows % threads ? 1 : p->rows / threads;
 }
@@ -170,7 +165,7 @@ static MaasStatus pack_and_multiply(MaasCtx *c, MaasLinear *l, const float *b, i
         return maas_scratch_failed(c);
     l->b = p.packed;
     l->ldb = 0;
-    MaasStatus status = maas_parallel(c, ceil_div(l->n, MAAS_PANEL), grain, pack_panels, &p);
+    MaasStatus status = maas_parallel(c, maas_ceil_div(l->n, MAAS_PANEL), grain, pack_panels, &p);
 
     if (status == MAAS_OK)
         status = maas_linear(c, l);

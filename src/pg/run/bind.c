@@ -18,6 +18,7 @@
 #include "utils/numeric.h"
 
 #include "bind.h"
+#include "scalar.h"
 #include "type/tensor.h"
 
 /* ---- messages ---- */
@@ -197,25 +198,6 @@ bool BindNumericToInt64(Datum numeric, int64 *number)
     return true;
 }
 
-/* One number as a double. */
-static double NumberOf(Oid type, Datum value)
-{
-    switch (type) {
-    case INT2OID:
-        return DatumGetInt16(value);
-    case INT4OID:
-        return DatumGetInt32(value);
-    case INT8OID:
-        return (double)DatumGetInt64(value);
-    case FLOAT4OID:
-        return DatumGetFloat4(value);
-    case FLOAT8OID:
-        return DatumGetFloat8(value);
-    default:
-        return DatumGetFloat8(DirectFunctionCall1(numeric_float8, value));
-    }
-}
-
 /* Elements one by one: for numeric, and for arrays with nulls. */
 static void ArrayByElement(Call *call, int i, ArrayType *array, const char *place, MaasTensor *view)
 {
@@ -244,7 +226,7 @@ static void ArrayByElement(Call *call, int i, ArrayType *array, const char *plac
                          ? errhint("Load the model with null_as_nan => true if it takes NaN for a missing value.")
                          : errhint("Replace it with a value, for example with coalesce.")));
         if (!to_int)
-            ((double *)data)[k] = nulls[k] ? NAN : NumberOf(element, items[k]);
+            ((double *)data)[k] = nulls[k] ? NAN : ScalarNumber(element, items[k]);
         else if (!BindNumericToInt64(items[k], &((int64 *)data)[k]))
             ereport(ERROR,
                     (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
