@@ -9,6 +9,7 @@
 #include "postgres.h"
 #include "compat.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -9,6 +9,7 @@
 #include "postgres.h"
 #include "compat.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <unistd.h>
 
