@@ -10,6 +10,7 @@
 #define MAAS_KERNEL_KERNEL_H
 
 #include "../base/dtype.h"
+#include "../base/rng.h"
 #include "axis.h"
 #include "block.h"
 #include "elementwise.h"

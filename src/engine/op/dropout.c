@@ -6,13 +6,14 @@
  */
 #include <string.h>
 
-#include "../base/rng.h"
+#include "../kernel/kernel.h"
 #include "adapt.h"
 #include "batch.h"
 #include "expect.h"
 #include "grad.h"
 
 enum { DROPOUT_SEED, DROPOUT_MASK_AS_DATA };
+enum { PIECE = 4096 }; /* elements between two looks at the stop flag: whole blocks of the generator */
 
 /* Below opset 12 the ratio is an attribute and nothing is dropped, unless training turns it on; below 10 the mask
  * has the type of the data. */
@@ -86,11 +87,10 @@ static double twister_uniform(Twister *t)
     return (high * 67108864.0 + low) / 9007199254740992.0;
 }
 
+/* Of a mask that is not of bytes. */
 static bool get_mask(const MaasTensor *mask, int64_t i)
 {
-    return mask->type == MAAS_BOOL     ? MAAS_U8(mask)[i] != 0
-           : mask->type == MAAS_DOUBLE ? MAAS_F64(mask)[i] != 0
-                                       : MAAS_F32(mask)[i] != 0;
+    return mask->type == MAAS_DOUBLE ? MAAS_F64(mask)[i] != 0 : MAAS_F32(mask)[i] != 0;
 }
 
 static void put_mask(MaasTensor *mask, int64_t i, bool kept)
@@ -105,26 +105,36 @@ static void put_mask(MaasTensor *mask, int64_t i, bool kept)
         MAAS_F32(mask)[i] = kept;
 }
 
+/* y[i] = x[i] * scale where kept, else 0, for n elements from the given one on. */
+static void keep(const uint8_t *kept, double scale, const MaasTensor *x, MaasTensor *y, int64_t from, int64_t n)
+{
+    if (x->type == MAAS_DOUBLE)
+        maas_kernel->keep_f64(kept, scale, MAAS_F64(x) + from, MAAS_F64(y) + from, n);
+    else
+        maas_kernel->keep_f32(kept, (float)scale, MAAS_F32(x) + from, MAAS_F32(y) + from, n);
+}
+
 /* The choice of a run, and y. */
 static MaasStatus drop(MaasCtx *c, double share)
 {
-    const MaasTensor *x = maas_in(c, 0), *y = maas_out(c, 0);
-    MaasTensor *mask = maas_out(c, 1);
+    const MaasTensor *x = maas_in(c, 0);
+    MaasTensor *y = maas_out(c, 0), *mask = maas_out(c, 1);
     const uint32_t least = (uint32_t)(share * 0x1p32);
-    const double scale = 1 / (1 - share);
+    const bool bytes = mask && mask->type == MAAS_BOOL;
+    uint8_t piece[PIECE];
     MaasRng rng;
 
     maas_rng_init(&rng, maas_run_seed(c), 0);
-    for (int64_t i = 0; i < x->count; i++) {
-        bool kept = maas_rng_u32(&rng) >= least;
+    for (int64_t i = 0; i < x->count; i += PIECE) {
+        int64_t n = x->count - i < PIECE ? x->count - i : PIECE;
+        uint8_t *kept = bytes ? MAAS_U8(mask) + i : piece;
 
-        if ((i & 0xffff) == 0 && maas_stop(c))
+        if (maas_stop(c))
             return maas_stopped(c);
-        put_mask(mask, i, kept);
-        if (x->type == MAAS_DOUBLE)
-            MAAS_F64(y)[i] = kept ? MAAS_F64(x)[i] * scale : 0;
-        else
-            MAAS_F32(y)[i] = kept ? MAAS_F32(x)[i] * (float)scale : 0;
+        maas_kernel->random_keep(&rng, least, kept, n);
+        for (int64_t k = 0; k < n && !bytes; k++)
+            put_mask(mask, i + k, kept[k]);
+        keep(kept, 1 / (1 - share), x, y, i, n);
     }
     return MAAS_OK;
 }
@@ -175,14 +185,18 @@ static MaasStatus compute_dropout_grad(MaasCtx *c)
     const MaasTensor *dy = maas_in(c, 0), *mask = maas_in(c, 1), *ratio = maas_in(c, 2), *training = maas_in(c, 3);
     MaasTensor *dx = maas_out(c, 0);
     double share = !training || !MAAS_U8(training)[0] ? 0 : ratio ? number(ratio) : 0.5, scale = 1 / (1 - share);
-    const float single = (float)scale;
+    const bool bytes = mask->type == MAAS_BOOL;
+    uint8_t piece[PIECE];
 
-    if (dx->type == MAAS_DOUBLE)
-        for (int64_t i = 0; i < dx->count; i++)
-            MAAS_F64(dx)[i] = get_mask(mask, i) ? MAAS_F64(dy)[i] * scale : 0;
-    else
-        for (int64_t i = 0; i < dx->count; i++)
-            MAAS_F32(dx)[i] = get_mask(mask, i) ? MAAS_F32(dy)[i] * single : 0;
+    for (int64_t i = 0; i < dx->count; i += PIECE) {
+        int64_t n = dx->count - i < PIECE ? dx->count - i : PIECE;
+
+        if (maas_stop(c))
+            return maas_stopped(c);
+        for (int64_t k = 0; k < n && !bytes; k++)
+            piece[k] = get_mask(mask, i + k);
+        keep(bytes ? MAAS_U8(mask) + i : piece, scale, dy, dx, i, n);
+    }
     return MAAS_OK;
 }
 

@@ -1,14 +1,12 @@
 /*
- * test_threads.c - the thread pool and the random numbers.
+ * test_threads.c - the thread pool.
  */
-#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../engine/base/rng.h"
 #include "../../engine/base/threads.h"
 #include "test.h"
 
@@ -200,73 +198,4 @@ TEST(threads_fork)
     }
     CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
     maas_threads_end();
-}
-
-/* ---- random numbers ---- */
-
-/* The known answers of the authors' library, Random123. */
-TEST(philox_known_answers)
-{
-    static const struct {
-        uint32_t counter[4], key[2], out[4];
-    } cases[] = {
-        {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
-        {{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff},
-         {0xffffffff, 0xffffffff},
-         {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
-        {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
-         {0xa4093822, 0x299f31d0},
-         {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
-    };
-    uint32_t out[4];
-
-    for (int i = 0; i < 3; i++) {
-        maas_philox(cases[i].counter, cases[i].key, out);
-        CHECK(memcmp(out, cases[i].out, sizeof out) == 0);
-    }
-}
-
-TEST(random_distributions)
-{
-    enum { M = 200000 };
-    float *x = malloc(M * sizeof *x);
-    double sum = 0, squares = 0;
-    int counts[10] = {0};
-    MaasRng rng, same, other;
-
-    maas_rng_init(&rng, 42, 1);
-    maas_rng_init(&same, 42, 1);
-    maas_rng_init(&other, 42, 2);
-    CHECK(maas_rng_u64(&rng) == maas_rng_u64(&same));
-    CHECK(maas_rng_u64(&rng) != maas_rng_u64(&other));
-
-    maas_rng_uniform_floats(&rng, x, M, -1, 3);
-    for (int i = 0; i < M; i++) {
-        CHECK(x[i] >= -1 && x[i] < 3);
-        sum += x[i];
-        squares += (double)x[i] * x[i];
-    }
-    CHECK_NEAR(sum / M, 1, 0.015);
-    CHECK_NEAR(squares / M - 1, 16.0 / 12, 0.02);
-
-    sum = squares = 0;
-    maas_rng_normal_floats(&rng, x, M, 2, 0.5f);
-    for (int i = 0; i < M; i++) {
-        CHECK(isfinite(x[i]));
-        sum += x[i];
-        squares += (x[i] - 2.0) * (x[i] - 2.0);
-    }
-    CHECK_NEAR(sum / M, 2, 0.01);
-    CHECK_NEAR(squares / M, 0.25, 0.005);
-
-    for (int i = 0; i < M; i++)
-        counts[maas_rng_below(&rng, 10)]++;
-    for (int i = 0; i < 10; i++)
-        CHECK_NEAR(counts[i], M / 10, 600);
-    CHECK_INT(maas_rng_below(&rng, 1), 0);
-    maas_rng_uniform_floats(&rng, x, 1000, 16777216,
-                            16777218); /* two values fit: the upper one may not be reached */
-    for (int i = 0; i < 1000; i++)
-        CHECK(x[i] == 16777216);
-    free(x);
 }
