@@ -119,15 +119,16 @@ static void settle(MaasBatchCtx *c, int o)
 
     if (r->kind == MAAS_BATCH_MIXED || r->kind == MAAS_BATCH_ONE || info->kind != MAAS_KIND_TENSOR)
         return;
-    if (r->kind == MAAS_BATCH_ROWS && info->rank <= r->axis) {
+    const bool rows = r->kind == MAAS_BATCH_ROWS || r->kind == MAAS_BATCH_NUMBERED;
+
+    if (rows && info->rank <= r->axis) {
         *r = (MaasBatch){.kind = MAAS_BATCH_MIXED, .reason = "the rank of its result is not known"};
         return;
     }
     for (int d = 0; d < info->rank; d++) {
         if (info->dims[d] == MAAS_DIM_ANY)
             info->dims[d] = maas_size_new(c);
-        else if (info->dims[d] < 0 && maas_size_of_batch(c, info->dims[d]) &&
-                 !(r->kind == MAAS_BATCH_ROWS && d == r->axis)) {
+        else if (info->dims[d] < 0 && maas_size_of_batch(c, info->dims[d]) && !(rows && d == r->axis)) {
             *r = (MaasBatch){.kind = MAAS_BATCH_MIXED,
                              .reason = "the number of rows becomes the size of another axis"};
             return;
@@ -162,7 +163,9 @@ static void apply(const Analysis *a, const MaasNode *node, MaasBatchCtx *c)
             return;
         }
         why = "inside of a Scan over the rows it computes with more than one of them";
-    } else if (node->op->batch) {
+    } else if (worst && worst->kind == MAAS_BATCH_NUMBERED)
+        why = maas_node_has_graph(node) ? "a subgraph reads the numbers of the rows" : maas_batch_numbered(c);
+    else if (node->op->batch) {
         why = node->op->batch(c);
         if (why && !worst && !(node->op->flags & MAAS_OP_RANDOM)) { /* nothing here depends on the batch */
             set_all(c, MAAS_BATCH_FREE, NULL);
@@ -399,6 +402,8 @@ static const char *why_not(const MaasBatch *b)
         if (b->axis != 0 || b->outer != 1 || b->inner != 1)
             return "its rows are not on the first axis alone";
         return b->pad ? "it is padded to the longest row of the batch" : NULL;
+    case MAAS_BATCH_NUMBERED:
+        return "it depends on the place of a row in the batch";
     default:
         return "it does not depend on the rows";
     }

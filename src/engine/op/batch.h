@@ -2,13 +2,13 @@
  * batch.h - following the batch axis: the rules that tell where an operator leaves the rows of a batch.
  *
  * The analysis (graph/batch_axis.h) gives every input of the model N rows along axis 0 and asks each operator's
- * rule what its outputs hold then.  A value is one of four:
+ * rule what its outputs hold then.  A value is one of these:
  *
- *   FREE    the same whatever the batch is: weights, and what is computed of them and of sizes other than N
- *   SIZE    follows from N alone, not from what the rows hold: shapes, and arithmetic on them
- *   ROWS    one axis holds (outer, N, inner) places, row-major, and what stands at n depends on row n of the inputs
- *           alone: neither on n nor on N nor on other rows
- *   MIXED   anything else
+ *   FREE      the same whatever the batch is: weights, and what is computed of them and of sizes other than N
+ *   SIZE      follows from N alone, not from what the rows hold: shapes, and arithmetic on them
+ *   ROWS      one axis holds (outer, N, inner) places, row-major, and what stands at n depends on row n of the
+ * inputs alone: neither on n nor on N nor on other rows NUMBERED  as ROWS, but what stands at n may depend on n,
+ * too MIXED     anything else
  *
  * A rule returns NULL when it has set all results, or a text that tells how the operator mixes the rows.  What a
  * rule does not know it must call mixed: rows that a model mixes must never be computed in one batch.  When a
@@ -49,6 +49,7 @@ typedef enum MaasBatchKind {
     MAAS_BATCH_FREE,
     MAAS_BATCH_SIZE,
     MAAS_BATCH_ROWS,
+    MAAS_BATCH_NUMBERED,
     MAAS_BATCH_ONE, /* in the body of a Scan over the rows: what stands for one of them */
     MAAS_BATCH_MIXED
 } MaasBatchKind;
@@ -60,12 +61,20 @@ typedef struct MaasPad {
     int64_t room;   /* at least so much of it stands behind every row */
 } MaasPad;
 
+/* Where the numbers of the rows themselves stand. */
+typedef enum MaasBatchNumber {
+    MAAS_NUMBER_NONE = 0,
+    MAAS_NUMBER_ALL,  /* every element that belongs to row n is n */
+    MAAS_NUMBER_FIRST /* the first along the last axis is, the rest depends on row n alone: tuples of indices */
+} MaasBatchNumber;
+
 typedef struct MaasBatch {
     MaasBatchKind kind;
-    int axis;             /* ROWS */
-    int64_t outer, inner; /* ROWS: the axis holds (outer, N, inner) places */
-    const MaasPad *pad;   /* ROWS: padded to the longest row; NULL: not so */
-    int n_sizes;          /* FREE and SIZE: elements whose content is known as sizes; 0: not known */
+    int axis;               /* ROWS, NUMBERED */
+    int64_t outer, inner;   /* ROWS, NUMBERED: the axis holds (outer, N, inner) places */
+    MaasBatchNumber number; /* NUMBERED */
+    const MaasPad *pad;     /* ROWS: padded to the longest row; NULL: not so */
+    int n_sizes;            /* FREE and SIZE: elements whose content is known as sizes; 0: not known */
     const int64_t *sizes;
     const char *reason; /* MIXED: why, if the rule says so for this output alone */
     bool told;          /* MIXED: the reason names the node */
@@ -216,6 +225,11 @@ const char *maas_batch_feature_vectorizer(MaasBatchCtx *c);
 const char *maas_batch_if(MaasBatchCtx *c);
 const char *maas_batch_loop(MaasBatchCtx *c);
 const char *maas_batch_scan(MaasBatchCtx *c);
+
+/* batch_number.c: numbers of rows.  For any node with a NUMBERED input and no subgraphs: its own rule, which sees
+ * ROWS there; what it calls ROWS is NUMBERED, unless the numbers pick each row's own. */
+const char *maas_batch_numbered(MaasBatchCtx *c);
+const char *maas_batch_range(MaasBatchCtx *c);
 
 /* batch_text.c: strings */
 const char *maas_batch_string_normalizer(MaasBatchCtx *c);

@@ -50,8 +50,9 @@ const char *maas_batch_if(MaasBatchCtx *c)
             continue;
         if (a->kind == MAAS_BATCH_MIXED || b->kind == MAAS_BATCH_MIXED)
             *c->result[o] = a->kind == MAAS_BATCH_MIXED ? *a : *b;
-        else if (a->kind == b->kind && a->kind != MAAS_BATCH_SIZE && infos[0][o]->rank == infos[1][o]->rank &&
-                 (a->kind == MAAS_BATCH_FREE || (maas_batch_same(a, b) && !a->pad && !b->pad))) {
+        else if (a->kind == b->kind && infos[0][o]->rank == infos[1][o]->rank &&
+                 (a->kind == MAAS_BATCH_FREE ||
+                  (a->kind == MAAS_BATCH_ROWS && maas_batch_same(a, b) && !a->pad && !b->pad))) {
             *c->result[o] = (MaasBatch){.kind = a->kind, .axis = a->axis, .outer = a->outer, .inner = a->inner};
             if (a->kind == MAAS_BATCH_ROWS)
                 maas_batch_set_rows(c, o, a->axis, a);

@@ -271,6 +271,7 @@ const MaasOp maas_op_range = {
     .out = {{"output", RANGE_TYPES, 'T', 0}},
     .infer = infer_range,
     .compute = compute_range,
+    .batch = maas_batch_range,
 };
 
 /* ---- OneHot ---- */

@@ -324,6 +324,120 @@ TEST(batch_axis_size_as_shape)
     MIXED("for each row");
 }
 
+/* 0, 1, ... N - 1, of type int64. */
+static void row_numbers(Build *b)
+{
+    static const int64_t zero = 0, one = 1, axis = -1;
+
+    build_tensor(b, INITIALIZER, "zero", MAAS_INT64, 0, NULL, &zero, sizeof zero);
+    build_tensor(b, INITIALIZER, "one", MAAS_INT64, 0, NULL, &one, sizeof one);
+    build_tensor(b, INITIALIZER, "end", MAAS_INT64, 1, (int64_t[]){1}, &axis, sizeof axis);
+    node_int(b, "Shape", "x", "shape", "end", 1);
+    node(b, "Squeeze", "shape", "n");
+    node(b, "Range", "zero n one", "numbers");
+}
+
+TEST(batch_axis_numbers_of_rows)
+{
+    Build b;
+
+    /* x[arange(N)], and entries of each row: x[arange(N), argmax(x)] */
+    start(&b, "N,4");
+    row_numbers(&b);
+    node_int(&b, "Gather", "x numbers", "y", "axis", 0);
+    APART();
+    start(&b, "N,4");
+    row_numbers(&b);
+    node_int(&b, "ArgMax", "x", "best", "axis", 1);
+    node(&b, "Unsqueeze", "numbers end", "own");
+    node_int(&b, "Concat", "own best", "tuples", "axis", -1);
+    node(&b, "GatherND", "x tuples", "y");
+    APART();
+    /* a mask on axes that broadcast, as exporters write it: x[arange(N)[:, None, None], [0, 2]] */
+    start(&b, "N,4");
+    row_numbers(&b);
+    ints(&b, "columns", 2, (int64_t[]){0, 2});
+    ints(&b, "axes", 2, (int64_t[]){1, 2});
+    node(&b, "Unsqueeze", "numbers axes", "down");
+    node(&b, "Max", "down columns", "both");
+    node(&b, "Shape", "both", "size");
+    node(&b, "Expand", "down size", "downs");
+    node(&b, "Expand", "columns size", "across");
+    node(&b, "Unsqueeze", "downs end", "own");
+    node(&b, "Unsqueeze", "across end", "other");
+    node_int(&b, "Concat", "own other", "tuples", "axis", -1);
+    node(&b, "GatherND", "x tuples", "y");
+    APART();
+    /* the numbers as such, and what is computed of them */
+    start(&b, "N,4");
+    row_numbers(&b);
+    node(&b, "Identity", "numbers", "y");
+    MIXED("it depends on the place of a row in the batch");
+    start(&b, "N");
+    row_numbers(&b);
+    node_int(&b, "Cast", "numbers", "f", "to", MAAS_FLOAT);
+    node(&b, "Add", "x f", "y");
+    MIXED("it depends on the place of a row in the batch");
+    /* other rows: x[arange(N) + 1 - 1], x[-arange(N)], x[[n, n]] where the second is a number of a row, too */
+    start(&b, "N,4");
+    row_numbers(&b);
+    node(&b, "Add", "numbers one", "next");
+    node_int(&b, "Gather", "x next", "y", "axis", 0);
+    MIXED("Gather: its indices pick among the rows");
+    start(&b, "N,4");
+    row_numbers(&b);
+    node(&b, "Neg", "numbers", "back");
+    node_int(&b, "Gather", "x back", "y", "axis", 0);
+    MIXED("Gather: its indices pick among the rows");
+    start(&b, "N,4");
+    row_numbers(&b);
+    node(&b, "Unsqueeze", "numbers end", "own");
+    node_int(&b, "Concat", "own own", "tuples", "axis", -1);
+    node(&b, "GatherND", "x tuples", "y");
+    MIXED("GatherND: its indices pick among the rows");
+    start(&b, "N,4");
+    row_numbers(&b);
+    node_int(&b, "ArgMax", "x", "best", "axis", 1);
+    node(&b, "Unsqueeze", "numbers end", "own");
+    node_int(&b, "Concat", "best own", "tuples", "axis", -1);
+    node(&b, "GatherND", "x tuples", "y");
+    MIXED("GatherND: its indices pick among the rows");
+    /* counting otherwise */
+    start(&b, "N,4");
+    row_numbers(&b);
+    node(&b, "Range", "one n one", "others");
+    node_int(&b, "Gather", "x others", "y", "axis", 0);
+    MIXED("Range: it computes with the number of rows");
+    start(&b, "N,4");
+    row_numbers(&b);
+    node(&b, "Add", "n n", "twice");
+    node(&b, "Range", "zero twice one", "others");
+    node_int(&b, "Gather", "x others", "y", "axis", 0);
+    MIXED("Range: ");
+    /* along another axis, the numbers are of nothing */
+    start(&b, "N,4");
+    row_numbers(&b);
+    node_int(&b, "Gather", "x numbers", "y", "axis", 1);
+    MIXED("Gather: ");
+    /* sums over them, sorting them */
+    start(&b, "N,4");
+    row_numbers(&b);
+    node(&b, "ReduceMax", "numbers", "last");
+    node_int(&b, "Cast", "last", "f", "to", MAAS_FLOAT);
+    node(&b, "Add", "x f", "y");
+    MIXED("ReduceMax: it works along all axes");
+    /* sizes of other axes count as before */
+    start(&b, "N,L,4");
+    row_numbers(&b);
+    node_int(&b, "Shape", "x", "all", "start", 1);
+    ints(&b, "first", 1, (int64_t[]){0});
+    node(&b, "Gather", "all first", "l1");
+    node(&b, "Squeeze", "l1", "l");
+    node(&b, "Range", "zero l one", "places");
+    node_int(&b, "Gather", "x places", "y", "axis", 1);
+    APART();
+}
+
 TEST(batch_axis_moved)
 {
     Build b;

@@ -155,6 +155,18 @@ def torch_nets():
                 x = layer(x, (1 - keep).transpose(1, 2).unsqueeze(1) * -1e4)
             return self.out((x * keep).sum(1) / keep.sum(1).clamp(min=1.0))
 
+    class Picked(AttendPlain):
+        """The mask and the last token picked by numbers of rows, as text models of today do."""
+
+        def forward(self, ids):
+            rows, places = torch.arange(ids.shape[0]), torch.arange(ids.shape[1])
+            keep = ids != 0
+            mask = keep[rows[:, None, None, None], places[None, None, None, :]]
+            x = self.embed(ids) + self.position[:, :ids.shape[1]]
+            for layer in self.encoder:
+                x = layer(x, (~mask).float() * -1e4)
+            return self.out(x[rows, keep.sum(1) - 1])
+
     class SelfAttention(nn.Module):
         def __init__(self, vocabulary=30, width=12):
             super().__init__()
@@ -188,6 +200,7 @@ def torch_nets():
                                         nn.ConvTranspose2d(6, 4, 3, 2, 1, output_padding=1), nn.Tanh(),
                                         nn.Upsample(scale_factor=2, mode="bilinear"),
                                         nn.ConvTranspose2d(4, 1, 2, 2), nn.Sigmoid()),
+        "picked": Picked(),
     }
 
 
@@ -225,7 +238,7 @@ def torch_series(name, dynamo):
 
 
 def torch_words(name, dynamo):
-    top = 40 if name == "transformer" else 30
+    top = 30 if name == "attention" else 40
     batches = [(words(3, 9, top, 0),), (words(2, 5, top, 3),)]
     nets = torch_nets()
     net = nets.get(name + "_dynamo", nets[name]) if dynamo else nets[name]
@@ -248,8 +261,8 @@ def torch_image(name, dynamo):
 def register_torch():
     kinds = {"mlp": torch_digits, "cnn": torch_digits, "resnet": torch_digits, "lstm": torch_series,
              "lstm_bidirectional": torch_series, "gru": torch_series, "gru_bidirectional": torch_series,
-             "rnn_tanh": torch_series, "transformer": torch_words, "attention": torch_words, "conv1d": torch_conv1d,
-             "conv_transpose": torch_image}
+             "rnn_tanh": torch_series, "transformer": torch_words, "attention": torch_words, "picked": torch_words,
+             "conv1d": torch_conv1d, "conv_transpose": torch_image}
     data = {torch_digits: "digits", torch_series: "breast_cancer as sequences", torch_words: "words of scikit-learn's documentation",
             torch_conv1d: "digits as signals", torch_image: "digits"}
     for name, function in kinds.items():
