@@ -26,19 +26,50 @@ static const char *stacked(MaasArchBuild *b, const char *suffix, int directions,
     return name;
 }
 
-/* (directions, 2 * gates * units): of the input, of the state.  A LSTM's forget gate, the third, begins at 1, as
- * Jozefowicz et al. 2015 advise and Keras does. */
-static const char *biases(MaasArchBuild *b, int directions, int64_t gates, int64_t units, bool forget)
+/* How the biases of gates begin.  chrono: units keep their state for 1 to steps steps, all lengths alike, Tallec
+ * and Ollivier 2018.  unit_forget: the forget gate at 1, as Jozefowicz et al. 2015 advise and Keras does. */
+typedef enum BiasInitialiser { BIAS_UNIT_FORGET = 0, BIAS_ZEROS, BIAS_CHRONO, BIAS_KINDS } BiasInitialiser;
+
+static const char *const bias_names[BIAS_KINDS] = {"unit_forget", "zeros", "chrono"};
+
+/* For sequences (steps, features); only a LSTM has a forget gate. */
+static BiasInitialiser bias_initialiser(MaasArchBuild *b, const MaasArchValue *in, bool lstm)
+{
+    int first = lstm ? BIAS_UNIT_FORGET : BIAS_ZEROS;
+    int kind = first + maas_arch_choice(b, "bias_initializer", bias_names + first, BIAS_KINDS - first, 0);
+
+    if (kind == BIAS_CHRONO && maas_arch_need_known(b, in, 0, "how many steps \"chrono\" is to span") &&
+        in->dims[0] < 3)
+        maas_arch_fail(b, MAAS_ERR_SHAPE, "needs at least 3 steps for \"chrono\", got %s from \"%s\"",
+                       maas_arch_shape(b, in), in->name);
+    return (BiasInitialiser)kind;
+}
+
+/* (directions, 2 * gates * units): of the input, of the state.  The gates lie as in ONNX: a LSTM's are input,
+ * output, forget, cell; a GRU's first is update, which keeps the state as a forget gate does. */
+static const char *biases(MaasArchBuild *b, int directions, int64_t gates, int64_t units, BiasInitialiser init,
+                          int64_t steps)
 {
     int64_t dims[2] = {directions, 2 * gates * units}, count;
     float *data = maas_arch_buffer(b, 2, dims, &count);
+    bool lstm = gates == 4;
     const char *name;
 
     if (!data)
         return "";
-    for (int d = 0; d < directions && forget; d++)
-        for (int64_t u = 0; u < units; u++)
-            data[d * dims[1] + 2 * units + u] = 1;
+    for (int d = 0; d < directions; d++) {
+        float *input = data + d * dims[1], *keep = input + (lstm ? 2 * units : 0); /* (units) */
+
+        if (init == BIAS_CHRONO)
+            maas_rng_uniform_floats(&b->rng, keep, units, 1, (float)(steps - 1));
+        for (int64_t u = 0; u < units && init == BIAS_CHRONO; u++) {
+            keep[u] = (float)log((double)keep[u]);
+            if (lstm)
+                input[u] = -keep[u];
+        }
+        for (int64_t u = 0; u < units && init == BIAS_UNIT_FORGET; u++)
+            keep[u] = 1;
+    }
     name = maas_arch_parameter_of(b, "bias", 2, dims, data);
     maas_free(b->mem, data);
     return name;
@@ -79,6 +110,7 @@ static void make_recurrent(MaasArchBuild *b, const MaasArchValue *in, MaasArchVa
     bool backwards = maas_arch_bool(b, "go_backwards", false), bias = maas_arch_bool(b, "use_bias", true);
     MaasInitialiser init = maas_arch_initialiser(b, "kernel_initializer", MAAS_INIT_GLOROT_UNIFORM);
     MaasInitialiser recurrent = maas_arch_initialiser(b, "recurrent_initializer", MAAS_INIT_ORTHOGONAL);
+    BiasInitialiser bias_init;
     int directions = bidirectional ? 2 : 1;
     const char *edges[5];
 
@@ -88,6 +120,7 @@ static void make_recurrent(MaasArchBuild *b, const MaasArchValue *in, MaasArchVa
     if (!maas_arch_need_rank(b, in, 2, "a sequence (steps, features)") ||
         !maas_arch_need_known(b, in, 1, "how many features there are"))
         return;
+    bias_init = gates > 1 ? bias_initialiser(b, in, gates == 4) : BIAS_ZEROS;
     width = in->dims[1];
     if (!maas_mul64(units, 2 * gates * directions, &all)) {
         maas_arch_fail(b, MAAS_ERR_LIMIT, "it would have too many parameters");
@@ -96,7 +129,7 @@ static void make_recurrent(MaasArchBuild *b, const MaasArchValue *in, MaasArchVa
     edges[0] = maas_arch_node_ints(b, "Transpose", out->edge, "perm", 3, (int64_t[]){1, 0, 2});
     edges[1] = stacked(b, "weight", directions, gates * units, width, init, width, gates * units);
     edges[2] = stacked(b, "recurrent_weight", directions, gates * units, units, recurrent, units, gates * units);
-    edges[3] = bias ? biases(b, directions, gates, units, strcmp(op, "LSTM") == 0) : NULL;
+    edges[3] = bias ? biases(b, directions, gates, units, bias_init, in->dims[0]) : NULL;
     edges[4] = in->mask ? maas_arch_mask_lengths(b, in->mask) : NULL;
     out->edge = recur(b, op, edges, sequences, bidirectional, backwards, units, function);
     if (sequences) { /* (steps, directions, N, units) -> (N, steps, directions * units) */
@@ -304,8 +337,8 @@ static void make_positional(MaasArchBuild *b, const MaasArchValue *in, int n_in,
 #define RNN_OPTIONS                                                                                                \
     "return_sequences", "bidirectional", "go_backwards", "use_bias", "kernel_initializer", "recurrent_initializer"
 const MaasArchKind maas_arch_sequence[] = {
-    {"lstm", make_lstm, 1, 1, 1, {"units", RNN_OPTIONS}},
-    {"gru", make_gru, 1, 1, 1, {"units", RNN_OPTIONS}},
+    {"lstm", make_lstm, 1, 1, 1, {"units", RNN_OPTIONS, "bias_initializer"}},
+    {"gru", make_gru, 1, 1, 1, {"units", RNN_OPTIONS, "bias_initializer"}},
     {"rnn", make_rnn, 1, 1, 1, {"units", RNN_OPTIONS, "activation"}},
     {"multi_head_attention", make_attention, 2, 1, 3, {"num_heads", "key_dim", "dropout", "use_bias", "causal"}},
     {"transformer_encoder",

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 BATCH = 128
-RATE = 0.004
+RATE = 0.006
 CLIP = 1.0
 
 
@@ -58,7 +58,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder")
     parser.add_argument("model")
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--rows", type=int, default=60000)
     args = parser.parse_args()
     torch.set_num_threads(1)

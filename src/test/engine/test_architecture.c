@@ -5,6 +5,7 @@
 
 #include "../../engine/base/json.h"
 #include "../../engine/base/nearest.h"
+#include "../../engine/format/onnx_import.h"
 #include "../../engine/learn/initialise.h"
 #include "onnx_build.h"
 
@@ -191,6 +192,14 @@ TEST(architecture_refuses)
          "layer 1 \"residual\": \"layers\" must"},
         {"{\"input\":[4,3],\"layers\":[{\"lstm\":2,\"bidirectional\":true,\"go_backwards\":true}]}", 0, 0,
          MAAS_ERR_VALUE, "not both"},
+        {"{\"input\":[4,3],\"layers\":[{\"lstm\":2,\"bias_initializer\":\"kronos\"}]}", 0, 0, MAAS_ERR_NAME,
+         "no bias_initializer \"kronos\""},
+        {"{\"input\":[4,3],\"layers\":[{\"gru\":2,\"bias_initializer\":\"unit_forget\"}]}", 0, 0, MAAS_ERR_NAME,
+         "no bias_initializer \"unit_forget\""},
+        {"{\"input\":[null,3],\"layers\":[{\"gru\":2,\"bias_initializer\":\"chrono\"}]}", 0, 0, MAAS_ERR_SHAPE,
+         "how many steps \"chrono\" is to span"},
+        {"{\"input\":[2,3],\"layers\":[{\"lstm\":2,\"bias_initializer\":\"chrono\"}]}", 0, 0, MAAS_ERR_SHAPE,
+         "at least 3 steps"},
         {"{\"input\":[null,3],\"layers\":[\"positional_embedding\"]}", 0, 0, MAAS_ERR_NAME,
          "\"sequence_length\" is missing"},
         {"{\"input\":[null,3],\"layers\":[{\"reshape\":[3]}]}", 0, 0, MAAS_ERR_SHAPE, "the whole shape"},
@@ -289,6 +298,68 @@ TEST(architecture_texts)
         maas_arena_free(&arena);
     }
     CHECK_INT(mem.used, 0);
+}
+
+/* The biases of a made layer's gates: what keeps the state begins with time constants 1 + e^bias spread over the
+ * steps as Tallec and Ollivier 2018 have it, the LSTM's input gate with the opposite, and all others at 0. */
+TEST(architecture_chrono)
+{
+    enum { UNITS = 4000, STEPS = 101 };
+    static const struct {
+        const char *layer;
+        int gates, keep, opposite; /* which gate; -1: none */
+        float constant;            /* where it is not spread; 0: it is */
+    } cases[] = {{"lstm", 4, 2, -1, 1}, {"lstm", 4, 2, 0, 0}, {"gru", 3, 0, -1, 0}};
+
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        char json[200];
+        Request request = {json, 7, 0, 0};
+        MaasOnnxModel model;
+        MaasArena arena;
+        MaasError err;
+        MaasMem mem;
+        void *bytes;
+        size_t n;
+        double sum = 0, squares = 0;
+
+        snprintf(json, sizeof json,
+                 "{\"input\":[%d,1],\"layers\":[{\"%s\":%d,\"recurrent_initializer\":\"zeros\"%s}]}", STEPS,
+                 cases[c].layer, UNITS, cases[c].constant ? "" : ",\"bias_initializer\":\"chrono\"");
+        maas_mem_init(&mem, &maas_malloc_allocator, 0);
+        maas_arena_init(&arena, &mem);
+        NEED_OK(make(&request, &mem, &bytes, &n, &err));
+        NEED_OK(maas_onnx_import(bytes, n, &arena, &mem, &model, &err));
+        char name[32];
+
+        snprintf(name, sizeof name, "%s_1.bias", cases[c].layer);
+        int edge = maas_graph_find_edge(model.graph, name);
+
+        NEED(edge != MAAS_NO_VALUE);
+        const MaasTensor *bias = &model.graph->edges[edge].constant->tensor;
+        const float *b = MAAS_F32(bias), *keep = b + cases[c].keep * UNITS;
+
+        CHECK_INT(bias->count, 2 * cases[c].gates * UNITS);
+        for (int64_t i = 0; i < bias->count; i++) {
+            int64_t gate = i / UNITS, u = i % UNITS;
+
+            if (gate == cases[c].keep)
+                CHECK(cases[c].constant ? b[i] == cases[c].constant : b[i] >= 0 && b[i] <= logf(STEPS - 1));
+            else
+                CHECK(b[i] == (gate == cases[c].opposite ? -keep[u] : 0));
+        }
+        for (int u = 0; u < UNITS; u++) {
+            sum += exp((double)keep[u]);
+            squares += exp(2 * (double)keep[u]);
+        }
+        if (!cases[c].constant) { /* uniform over [1, STEPS - 1): mean and variance */
+            CHECK_NEAR(sum / UNITS, STEPS / 2.0, 4 * (STEPS - 2) / sqrt(12.0 * UNITS));
+            CHECK_NEAR((squares - sum * sum / UNITS) / UNITS, (STEPS - 2) * (STEPS - 2) / 12.0, 50);
+        }
+        maas_onnx_release(&model);
+        maas_arena_free(&arena);
+        maas_free(&mem, bytes);
+        CHECK_INT(mem.used, 0);
+    }
 }
 
 /* Orthogonal weights are: the shorter side's vectors have length 1 and are at right angles. */
