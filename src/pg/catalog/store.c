@@ -123,8 +123,8 @@ int64 StoreLockModel(const char *name)
     while (id == 0) {
         /* First look, then insert: adding a version needs no right to create models. */
         seen = CatalogWrite(&see_model, values, NULL) > 0;
-        if (!seen && CatalogWrite(&insert_model, values, NULL) == 0)
-            break; /* there is one that the caller does not see */
+        if (!seen && CatalogWrite(&insert_model, values, NULL) == 0 && CatalogWrite(&see_model, values, NULL) == 0)
+            break; /* there is one that the caller does not see, and none that was made meanwhile */
         if (CatalogWrite(&lock_model, values, NULL) > 0)
             id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
         else if (CatalogWrite(&see_model, values, NULL) > 0)
