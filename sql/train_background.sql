@@ -18,6 +18,11 @@ SELECT wait_for(:run);
 SELECT model, version, owner = current_user::regrole AS mine, query, target, options, seed, jsonb_array_length(epochs) AS epochs, error,
     architecture ? 'layers' AS architecture, ended_at > begun_at AS ended FROM maas.training_runs WHERE id = :run;
 SELECT (maas_evaluate('side', 'SELECT * FROM points', 'side') ->> 'accuracy')::float8 > 0.9 AS good;
+-- Two of the same at once, with the same checkpoint.
+SELECT maas_train('twice', 'SELECT * FROM points', 'side', options => '{"seed":1,"epochs":60,"checkpoint":1}', background => true) ->> 'run' AS run,
+    maas_train('twice', 'SELECT * FROM points', 'side', options => '{"seed":1,"epochs":60,"checkpoint":1}', background => true) ->> 'run' AS other \gset
+SELECT wait_for(:run), wait_for(:other);
+SELECT count(*) AS versions, count(DISTINCT sha256) AS models FROM maas.versions WHERE name = 'twice';
 -- What is wrong stands in the row.
 SELECT maas_train('side', 'SELECT * FROM nowhere', 'side', background => true) ->> 'run' AS run \gset
 SELECT wait_for(:run);
@@ -62,7 +67,7 @@ SELECT count(*) FROM maas.training_progress;
 SELECT maas_train('long', 'SELECT * FROM points', 'side', options => '{"seed":1,"epochs":1000000000}', background => true) ->> 'run' AS run \gset
 SELECT pg_terminate_backend(pid) FROM maas.training_run WHERE id = :run;
 SELECT wait_for(:run);
-SELECT maas_drop('side'), maas_drop('other');
+SELECT maas_drop('side'), maas_drop('other'), maas_drop('twice');
 DROP TABLE points;
 DROP FUNCTION wait_for(bigint);
 DROP OWNED BY maas_background_one;

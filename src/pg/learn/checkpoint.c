@@ -17,6 +17,7 @@
 #include "common/hashfn.h"
 #include "pgstat.h"
 #include "storage/fd.h"
+#include "storage/procarray.h"
 #include "utils/memutils.h"
 
 #include "catalog/store.h"
@@ -79,9 +80,23 @@ static void WriteAll(int file, const char *path, const void *data, Size n)
     }
 }
 
+/* Writes into a file of its own: another session may train the same. */
+static void WriteFile(const char *path, const Header *header, const Checkpoint *c)
+{
+    int file = OpenTransientFile(path, O_CREAT | O_TRUNC | O_WRONLY | PG_BINARY);
+
+    if (file < 0)
+        ereport(ERROR, (errcode_for_file_access(), errmsg("could not create the checkpoint \"%s\": %m", path)));
+    WriteAll(file, path, header, sizeof(*header));
+    WriteAll(file, path, c->epochs, strlen(c->epochs));
+    WriteAll(file, path, c->state, c->n_state);
+    if (CloseTransientFile(file) != 0)
+        ereport(ERROR, (errcode_for_file_access(), errmsg("could not close the checkpoint \"%s\": %m", path)));
+}
+
 void CheckpointSave(const char *path, const Checkpoint *c)
 {
-    char *fresh = psprintf("%s.new", path);
+    char *fresh = psprintf("%s.%d", path, MyProcPid);
     Header header = {.magic = MAGIC,
                      .seed = c->seed,
                      .epoch = c->epoch,
@@ -93,16 +108,18 @@ void CheckpointSave(const char *path, const Checkpoint *c)
                      .n_epochs = strlen(c->epochs),
                      .n_state = c->n_state,
                      .hash = Hash(c)};
-    int file = OpenTransientFile(fresh, O_CREAT | O_TRUNC | O_WRONLY | PG_BINARY);
 
-    if (file < 0)
-        ereport(ERROR, (errcode_for_file_access(), errmsg("could not create the checkpoint \"%s\": %m", fresh)));
-    WriteAll(file, fresh, &header, sizeof(header));
-    WriteAll(file, fresh, c->epochs, strlen(c->epochs));
-    WriteAll(file, fresh, c->state, c->n_state);
-    if (CloseTransientFile(file) != 0)
-        ereport(ERROR, (errcode_for_file_access(), errmsg("could not close the checkpoint \"%s\": %m", fresh)));
-    (void)durable_rename(fresh, path, ERROR);
+    PG_TRY();
+    {
+        WriteFile(fresh, &header, c);
+        (void)durable_rename(fresh, path, ERROR);
+    }
+    PG_CATCH();
+    {
+        (void)unlink(fresh);
+        PG_RE_THROW();
+    }
+    PG_END_TRY();
     pfree(fresh);
 }
 
@@ -161,6 +178,25 @@ bool CheckpointLoad(const char *path, Checkpoint *c)
     c->loss = header.loss;
     c->weight = header.weight;
     return true;
+}
+
+/* A server that was killed while it wrote leaves a file of its process. */
+void CheckpointSweep(const char *path)
+{
+    const char *name = last_dir_separator(path) + 1;
+    DIR *dir = AllocateDir(PG_STAT_TMP_DIR);
+    struct dirent *entry;
+
+    while ((entry = ReadDirExtended(dir, PG_STAT_TMP_DIR, LOG)) != NULL) {
+        char left[MAXPGPATH];
+
+        if (strncmp(entry->d_name, name, strlen(name)) != 0 || entry->d_name[strlen(name)] != '.' ||
+            BackendPidGetProc(atoi(entry->d_name + strlen(name) + 1)) != NULL)
+            continue;
+        snprintf(left, sizeof(left), "%s/%s", PG_STAT_TMP_DIR, entry->d_name);
+        (void)unlink(left);
+    }
+    FreeDir(dir);
 }
 
 void CheckpointRemove(const char *path)

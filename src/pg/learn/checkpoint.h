@@ -26,6 +26,8 @@ char *CheckpointPath(const char *model, const char *query, const char *target, c
 void CheckpointSave(const char *path, const Checkpoint *checkpoint);
 /* False when there is none.  Memory comes from the current memory context. */
 bool CheckpointLoad(const char *path, Checkpoint *checkpoint);
+/* Removes what killed processes left half written. */
+void CheckpointSweep(const char *path);
 void CheckpointRemove(const char *path);
 
 #endif
