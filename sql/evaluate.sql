@@ -25,6 +25,15 @@ SELECT e -> 'samples' AS samples, round((e ->> 'accuracy')::numeric, 3) AS accur
 SELECT maas_create('net', '{"input":[4],"layers":[{"dense":3}]}', seed => 1);
 SELECT e -> 'scores' AS scores, e -> 'samples' AS samples, (e ->> 'log_loss')::float8 > 0 AS some_loss
     FROM maas_evaluate('net', 'SELECT ARRAY[sepal_length, sepal_width, petal_length, petal_width] AS x, length(species) % 3 AS y FROM iris', 'y') e;
+SELECT maas_evaluate('net', 'SELECT ARRAY[sepal_length, sepal_width, petal_length, petal_width] AS x, 1.5 AS y FROM iris', 'y');
+SELECT maas_evaluate('net', 'SELECT ARRAY[sepal_length, sepal_width, petal_length, petal_width] AS x, ''NaN''::real AS y FROM iris', 'y');
+-- Tensors, arrays and times as numbers to compare with; truth values with a single score.
+SELECT maas_evaluate('net', 'SELECT ARRAY[sepal_length, sepal_width, petal_length, petal_width] AS x, ARRAY[1, 2, sepal_width] AS y FROM iris', 'y')
+    = maas_evaluate('net', 'SELECT ARRAY[sepal_length, sepal_width, petal_length, petal_width] AS x, ARRAY[1, 2, sepal_width]::tensor AS y FROM iris', 'y') AS same;
+SELECT maas_create('net', '{"input":[4],"layers":[{"dense":1}]}', seed => 1);
+SELECT round((maas_evaluate('net', 'SELECT ARRAY[0, 0, 0, 0] AS x, ''1970-01-02''::date AS y', 'y') ->> 'mae')::numeric) AS seconds;
+SELECT maas_create('net', '{"input":[4],"layers":[{"dense":1,"activation":"sigmoid"}]}', seed => 1);
+SELECT maas_evaluate('net', 'SELECT ARRAY[0, 0, 0, sepal_width] AS x, sepal_width > 3 AS y FROM iris', 'y') -> 'samples' AS samples;
 SELECT maas_drop('net');
 -- Weights: a row of weight 2 counts like two rows.
 SELECT a -> 'confusion_matrix' = b -> 'confusion_matrix' AS same, abs((a ->> 'log_loss')::float8 - (b ->> 'log_loss')::float8) < 1e-9 AS near FROM

@@ -235,7 +235,7 @@ void maas_metrics_free(MaasMetrics *metrics); /* NULL is allowed */
 MaasStatus maas_metrics_add_classes(MaasMetrics *metrics, int64_t n, int64_t columns, const float *scores,
                                     const int64_t *labels, const double *weights, MaasError *err);
 /* predicted and actual (n, width); weights (n) or NULL. */
-MaasStatus maas_metrics_add_values(MaasMetrics *metrics, int64_t n, const float *predicted, const double *actual,
+MaasStatus maas_metrics_add_values(MaasMetrics *metrics, int64_t n, const double *predicted, const double *actual,
                                    const double *weights, MaasError *err);
 /* One number by name ("accuracy", "f1", "roc_auc", "rmse" ...; those of maas_metrics_json that are numbers).  NaN
  * when it cannot be computed (no sample, one class only); MAAS_ERR_NAME when there is none of this name. */

@@ -230,7 +230,7 @@ MaasStatus maas_metrics_add_classes(MaasMetrics *metrics, int64_t n, int64_t col
 
 /* ---- values ---- */
 
-MaasStatus maas_metrics_add_values(MaasMetrics *metrics, int64_t n, const float *predicted, const double *actual,
+MaasStatus maas_metrics_add_values(MaasMetrics *metrics, int64_t n, const double *predicted, const double *actual,
                                    const double *weights, MaasError *err)
 {
     MaasMetrics *m = metrics;
@@ -243,7 +243,7 @@ MaasStatus maas_metrics_add_values(MaasMetrics *metrics, int64_t n, const float 
         m->weight += weight;
         for (int64_t j = 0; j < width; j++) {
             MaasValueSums *s = &m->values[j];
-            double y = actual[i * width + j], error = y - (double)predicted[i * width + j];
+            double y = actual[i * width + j], error = y - predicted[i * width + j];
             double q = m->options.quantile;
 
             s->squares += weight * error * error;
@@ -254,7 +254,7 @@ MaasStatus maas_metrics_add_values(MaasMetrics *metrics, int64_t n, const float 
                 continue;
             double step = y - s->mean;
 
-            s->mean += step * weight / m->weight;
+            s->mean += weight == m->weight ? step : step * weight / m->weight; /* the first is itself */
             s->spread += weight * step * (y - s->mean);
         }
     }

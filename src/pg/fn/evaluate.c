@@ -23,6 +23,7 @@
 #include "learn/rows.h"
 #include "run/answer.h"
 #include "run/batch.h"
+#include "run/bind.h"
 #include "run/scalar.h"
 #include "type/tensor.h"
 
@@ -123,6 +124,12 @@ static void CopyLabels(Evaluation *e, const FmgrInfo *flinfo, const text *name)
     CallEnd(&call);
 }
 
+/* Whether a target of this type can be compared with numbers that a model gives. */
+static bool IsNumbers(Oid type)
+{
+    return ScalarIsNumber(type) || ScalarIsTime(type) || BindIsTensor(type) || OidIsValid(get_element_type(type));
+}
+
 /* What the scores of an example are, seen at the first ones. */
 static void Begin(Evaluation *e, const MaasTensor *first)
 {
@@ -131,7 +138,7 @@ static void Begin(Evaluation *e, const MaasTensor *first)
                                  .quantile = e->options.quantile,
                                  .stop = (const volatile int *)&QueryCancelPending,
                                  .stop_too = (const volatile int *)&ProcDiePending};
-    bool numbers = ScalarIsNumber(e->target_type) || OidIsValid(get_element_type(e->target_type));
+    bool numbers = IsNumbers(e->target_type);
     MaasError err = {0};
 
     e->width = first->count;
@@ -140,7 +147,7 @@ static void Begin(Evaluation *e, const MaasTensor *first)
     options.width = e->classify ? Max(e->width, 2) : e->width;
     if (e->classify && e->n_labels == options.width)
         options.classes = (const char *const *)e->labels;
-    else if (e->classify && !numbers)
+    else if (e->classify && !numbers && !(e->target_type == BOOLOID && options.width == 2))
         ereport(ERROR,
                 (errcode(ERRCODE_DATATYPE_MISMATCH),
                  errmsg("the model does not know the names of its %d classes, and the target is of type %s",
@@ -176,8 +183,17 @@ static int64 TargetClass(const Evaluation *e, Datum value)
     for (int i = 0; named && i < e->n_labels; i++)
         if (strcmp(e->labels[i], text) == 0)
             return i;
-    if (!named && ScalarIsNumber(e->target_type))
-        return (int64)ScalarNumber(e->target_type, value);
+    if (!named && e->target_type == BOOLOID)
+        return DatumGetBool(value);
+    if (!named && ScalarIsNumber(e->target_type)) {
+        double number = ScalarNumber(e->target_type, value);
+
+        if (number >= 0 && number < Max(e->width, 2) && number == floor(number))
+            return (int64)number;
+        ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
+                        errmsg("%s is no class of the model: it has classes from 0 to " INT64_FORMAT, text,
+                               (int64)Max(e->width, 2) - 1)));
+    }
     ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
                     errmsg("\"%s\" is no class of the model", BorderTextForMessage(text, strlen(text)))));
 }
@@ -189,9 +205,10 @@ static void TargetNumbers(const Evaluation *e, Datum value, double *out)
     MaasMem mem;
     MaasError err = {0};
 
-    if (ScalarIsNumber(e->target_type)) {
+    if (ScalarIsNumber(e->target_type) || ScalarIsTime(e->target_type)) {
         view = (MaasTensor){.type = MAAS_DOUBLE, .count = 1, .data = out};
-        out[0] = ScalarNumber(e->target_type, value);
+        out[0] =
+            ScalarIsTime(e->target_type) ? ScalarTime(e->target_type, value) : ScalarNumber(e->target_type, value);
     } else {
         if (OidIsValid(get_element_type(e->target_type)))
             value = DirectFunctionCall1(maas_tensor_from_array, value);
@@ -240,11 +257,11 @@ static void MakeProbabilities(Evaluation *e, float *scores, int n)
     }
 }
 
-/* The model's answer to an example as floats. */
-static void TakeScores(Evaluation *e, Datum answer, float *out)
+/* The model's answer to an example. */
+static void TakeScores(Evaluation *e, Datum answer, double *out)
 {
     MaasTensor view;
-    MaasValue *floats;
+    MaasValue *numbers;
     MaasMem mem;
     MaasError err = {0};
 
@@ -257,32 +274,35 @@ static void TakeScores(Evaluation *e, Datum answer, float *out)
                  errmsg("the model gives " INT64_FORMAT " numbers for a row, " INT64_FORMAT " for those before it",
                         (int64)view.count, (int64)e->width)));
     BorderMem(&mem, CurrentMemoryContext);
-    BORDER_CHECK(maas_tensor_cast(&view, MAAS_FLOAT, false, &mem, &floats, &err), &err);
-    memcpy(out, floats->tensor.data, sizeof(float) * view.count);
-    maas_value_unref(floats);
+    BORDER_CHECK(maas_tensor_cast(&view, MAAS_DOUBLE, false, &mem, &numbers, &err), &err);
+    memcpy(out, numbers->tensor.data, sizeof(double) * view.count);
+    maas_value_unref(numbers);
 }
 
 static void AddChunk(Evaluation *e, int n, const Datum *answers, const Datum *targets, const double *weights)
 {
     MaasError err = {0};
-    float *scores = NULL;
+    double *scores = NULL;
 
     for (int i = 0; i < n; i++) {
         if (!scores) {
             MaasTensor view;
 
             TensorView(DatumGetTensor(answers[0]), &view);
-            scores = palloc(sizeof(float) * Max(view.count, e->width) * n);
+            scores = palloc(sizeof(double) * Max(view.count, e->width) * n);
         }
         TakeScores(e, answers[i], scores + i * (i ? e->width : 0));
     }
     if (e->classify) {
         int64 *labels = palloc(sizeof(int64) * n);
+        float *shares = palloc(sizeof(float) * n * e->width);
 
         for (int i = 0; i < n; i++)
             labels[i] = TargetClass(e, targets[i]);
-        MakeProbabilities(e, scores, n);
-        BORDER_CHECK(maas_metrics_add_classes(e->metrics, n, e->width, scores, labels, weights, &err), &err);
+        for (int64 i = 0; i < n * e->width; i++)
+            shares[i] = (float)scores[i];
+        MakeProbabilities(e, shares, n);
+        BORDER_CHECK(maas_metrics_add_classes(e->metrics, n, e->width, shares, labels, weights, &err), &err);
     } else {
         double *actual = palloc(sizeof(double) * n * e->width);
 

@@ -363,6 +363,17 @@ TEST(metrics_of_many_classes_equal_sklearn)
     CHECK_INT(mem.used, 0);
 }
 
+/* What models predict are floats. */
+static MaasStatus add_values(MaasMetrics *m, int64_t n, int64_t width, const float *predicted, const double *actual,
+                             const double *weights, MaasError *err)
+{
+    double numbers[1024];
+
+    for (int64_t i = 0; i < n * width && i < 1024; i++)
+        numbers[i] = (double)predicted[i];
+    return maas_metrics_add_values(m, n, numbers, actual, weights, err);
+}
+
 TEST(metrics_of_values_equal_sklearn)
 {
     MaasMetricOptions options = {.task = MAAS_METRIC_VALUES, .width = 1, .quantile = 0.8};
@@ -372,14 +383,13 @@ TEST(metrics_of_values_equal_sklearn)
 
     maas_mem_init(&mem, &maas_malloc_allocator, 0);
     NEED_OK(maas_metrics_new(&options, &mem, &m, &err));
-    NEED_OK(maas_metrics_add_values(m, 20, single_predicted, single_actual, single_weights, &err));
-    NEED_OK(maas_metrics_add_values(m, single_n - 20, single_predicted + 20, single_actual + 20,
-                                    single_weights + 20, &err));
+    NEED_OK(add_values(m, 20, 1, single_predicted, single_actual, single_weights, &err));
+    NEED_OK(add_values(m, single_n - 20, 1, single_predicted + 20, single_actual + 20, single_weights + 20, &err));
     check_expected(m, single_expected, LENGTH(single_expected));
     maas_metrics_free(m);
     options.width = triple_width;
     NEED_OK(maas_metrics_new(&options, &mem, &m, &err));
-    NEED_OK(maas_metrics_add_values(m, triple_n, triple_predicted, triple_actual, triple_weights, &err));
+    NEED_OK(add_values(m, triple_n, triple_width, triple_predicted, triple_actual, triple_weights, &err));
     check_expected(m, triple_expected, LENGTH(triple_expected));
     maas_metrics_free(m);
     CHECK_INT(mem.used, 0);
