@@ -25,6 +25,14 @@ CREATE FUNCTION writes() RETURNS integer LANGUAGE plpgsql AS $$BEGIN DELETE FROM
 SELECT maas_train('f', 'SELECT length, writes(), kind FROM flowers', target => 'kind');
 SELECT count(*) FROM flowers;
 DELETE FROM flowers WHERE length > 100; -- the transaction can write as before
+BEGIN READ ONLY;
+SELECT maas_train('f', 'SELECT length, kind FROM flowers', target => 'kind', background => true);
+ROLLBACK;
+-- A query that returns other rows when it is run again.
+CREATE FUNCTION called() RETURNS integer LANGUAGE sql VOLATILE
+    AS $$SELECT set_config('maas_test.called', (current_setting('maas_test.called')::integer + 1)::text, false)::integer$$;
+SET maas_test.called = 0;
+SELECT maas_train('f', 'SELECT length, kind FROM flowers WHERE called() <= 100', target => 'kind');
 -- The target.
 SELECT maas_train('f', 'SELECT length, nullif(kind, ''iris'') AS kind FROM flowers', target => 'kind');
 SELECT maas_train('f', 'SELECT length, kind FROM flowers WHERE kind = ''rose''', target => 'kind');
@@ -34,6 +42,7 @@ SELECT maas_train('f', 'SELECT width, length + 0.5 AS y FROM flowers', target =>
 SELECT maas_train('f', 'SELECT width, length / 0.0::real AS y FROM flowers', target => 'y');
 SELECT maas_train('f', 'SELECT width, ''infinity''::real AS y FROM flowers', target => 'y');
 SELECT maas_train('f', 'SELECT width, ''NaN''::real AS y FROM flowers', target => 'y');
+SELECT maas_train('f', 'SELECT width, ARRAY[1, 2] AS y FROM flowers', target => 'y');
 -- Columns.
 SELECT maas_train('f', 'SELECT length, 5 AS five, kind FROM flowers', target => 'kind');
 SELECT maas_train('f', 'SELECT length, NULL::real AS nothing, kind FROM flowers', target => 'kind');
@@ -47,6 +56,10 @@ SELECT maas_train('f', 'SELECT ARRAY[length, nullif(width, 3)] AS a, kind FROM f
 SELECT maas_train('f', 'SELECT CASE WHEN width > 3 THEN ARRAY[length] END AS a, kind FROM flowers', target => 'kind');
 SELECT maas_train('f', 'SELECT nullif(length, 3) AS length, kind FROM flowers', target => 'kind', options => '{"missing":"error"}');
 SELECT maas_train('f', 'SELECT NULL::real AS a, length, kind FROM flowers', target => 'kind', options => '{"missing":"drop"}');
+SELECT maas_train('f', 'SELECT nullif(length, 3) + ''NaN'' AS length, kind FROM flowers', target => 'kind', options => '{"missing":"error"}');
+-- Names that mean something else.
+SELECT maas_train('f', 'SELECT length, ARRAY[length, width] AS features, kind FROM flowers', target => 'kind');
+SELECT maas_train('f', 'SELECT length AS "prepared/features", width, kind FROM flowers', target => 'kind');
 -- The architecture.
 SELECT maas_train('f', 'SELECT * FROM flowers', target => 'kind', architecture => '{"layers":[{"lstm":4},{"dense":"output"}]}');
 SELECT maas_train('f', 'SELECT length, width, kind FROM flowers', target => 'kind', architecture => '{"layers":[{"lstm":4},{"dense":"output"}]}');
@@ -54,15 +67,24 @@ SELECT maas_train('f', 'SELECT length, width, kind FROM flowers', target => 'kin
 SELECT maas_train('f', 'SELECT length, width, kind FROM flowers', target => 'kind', architecture => '{"layers":[{"dens":4}]}');
 SELECT maas_train('f', 'SELECT ARRAY[length, width] AS a, kind FROM flowers', target => 'kind',
     architecture => '{"layers":[{"conv2d":[4,3]},{"dense":"output"}]}');
+SELECT maas_train('f', 'SELECT ARRAY[length, width]::integer[] AS a, kind FROM flowers', target => 'kind',
+    architecture => '{"layers":[{"embedding":[6,2]},"flatten",{"dense":"output"}]}');
+SELECT maas_train('f', 'SELECT ARRAY[length - 3, width]::integer[] AS a, kind FROM flowers', target => 'kind',
+    architecture => '{"layers":[{"embedding":[8,2]},"flatten",{"dense":"output"}]}');
 -- Options.
 SELECT maas_train('f', 'SELECT length, kind FROM flowers', target => 'kind', options => '{"epoch":5}');
 SELECT maas_train('f', 'SELECT length, kind FROM flowers', target => 'kind', options => '{"optimizer":"adm"}');
 SELECT maas_train('f', 'SELECT length, kind FROM flowers', target => 'kind', options => '{"batch_size":0}');
 SELECT maas_train('f', 'SELECT length, kind FROM flowers', target => 'kind', options => '{"missing":"dropp"}');
 SELECT maas_train('f', 'SELECT length, kind FROM flowers', target => 'kind', options => '[1]');
-SELECT maas_train('f', 'SELECT length, kind FROM flowers', target => 'kind', options => '{"weight_column":"kind"}');
+SELECT maas_train('f', 'SELECT length, kind, colour FROM flowers', target => 'kind', options => '{"weight_column":"colour"}');
 SELECT maas_train('f', 'SELECT length, kind FROM flowers', target => 'kind', options => '{"validation_column":"wight"}');
 SELECT maas_train('f', 'SELECT length, kind, -1 AS w FROM flowers', target => 'kind', options => '{"weight_column":"w"}');
+SELECT maas_train('f', 'SELECT length, kind, 1e300 AS w FROM flowers', target => 'kind', options => '{"weight_column":"w"}');
+SELECT maas_train('f', 'SELECT length, kind, 0 AS w FROM flowers', target => 'kind', options => '{"weight_column":"w"}');
+SELECT maas_train('f', 'SELECT length, width FROM flowers', target => 'width', options => '{"weight_column":"width"}');
+SELECT maas_train('f', 'SELECT length, kind FROM flowers', target => 'kind', options => '{"freeze":"dense_1.wieght"}');
+SELECT maas_train('f', 'SELECT length, kind FROM flowers', target => 'kind', options => '{"freeze":["dense_1.*","layer9"]}');
 SELECT maas_train('f', 'SELECT length, kind, true AS apart FROM flowers', target => 'kind', options => '{"validation_column":"apart"}');
 SELECT maas_train('f', 'SELECT width, length + 0.5 AS y FROM flowers', target => 'y', options => '{"split":"stratified"}');
 SELECT maas_train('f', 'SELECT width, length + 0.5 AS y FROM flowers', target => 'y', options => '{"class_weights":"balanced"}');
@@ -83,4 +105,5 @@ SELECT count(*) FROM maas.models WHERE name = 'f';
 SELECT maas_drop('mine');
 DROP TABLE flowers;
 DROP FUNCTION writes();
+DROP FUNCTION called();
 DROP ROLE maas_train_other;

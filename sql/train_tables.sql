@@ -50,6 +50,13 @@ SELECT r -> 'rows' AS rows, r -> 'validation_rows' AS apart, r #> '{metrics,per_
 SELECT r -> 'rows' AS rows, r -> 'validation_rows' AS apart, maas_describe('t') #>> '{inputs,0,name}' AS input, jsonb_array_length(maas_describe('t') -> 'inputs') AS inputs
     FROM maas_train('t', 'SELECT visitors, total, day > ''2026-03-01'' AS late, visitors + 1 AS w FROM sales', 'total',
         options => '{"seed":1,"epochs":1,"validation_column":"late","weight_column":"w"}') r;
+SELECT r -> 'rows' AS rows, r -> 'dropped_rows' AS dropped
+    FROM maas_train('t', 'SELECT CASE WHEN i % 5 = 0 THEN ''NaN'' ELSE i::real END AS x, CASE WHEN i % 7 = 0 THEN ''infinity''::date ELSE ''2026-01-01''::date + i END AS d, i + 0.5 AS y
+        FROM generate_series(1, 70) i', 'y', options => '{"seed":1,"epochs":1,"missing":"drop","validation":0}') r;
+-- Outliers are moved to so many deviations, in the column's own unit, too.
+SELECT (r #>> '{metrics,r2}')::float8 > 0.9 AS good FROM maas_train('t', 'SELECT 100 * (i % 7)::real AS x, i % 7 + 0.5 AS y FROM generate_series(1, 300) i', 'y',
+    options => '{"seed":1,"epochs":100,"clip_outliers":5,"standardize":false}') r;
+SELECT maas_predict('t', a) = maas_predict('t', b) AS same FROM (SELECT 1e6::real AS x) a, (SELECT 1e9::real AS x) b;
 -- A row of weight 0 is as good as none: whole numbers there would spoil all.
 SELECT (r #>> '{metrics,accuracy}')::float8 > 0.95 AS good FROM maas_train('t',
     'SELECT i % 10 AS x, CASE WHEN i % 4 = 0 THEN i % 10 < 5 ELSE i % 10 >= 5 END AS y, (i % 4 > 0)::integer AS w, i > 1000 AND i % 4 > 0 AS apart FROM generate_series(1, 1200) i',
@@ -73,6 +80,13 @@ SELECT maas_describe('words') -> 'inputs';
 SELECT r -> 'architecture' AS architecture FROM maas_train('both', 'SELECT pixels, digit % 2 AS odd, digit FROM digits', 'digit', options => '{"seed":1,"epochs":2}') r;
 SELECT maas_describe('both') -> 'inputs';
 SELECT jsonb_array_length(maas_predict('both', (SELECT jsonb_build_object('pixels', jsonb_build_array(to_jsonb(pixels)), 'odd', '[[1]]'::jsonb) FROM digits LIMIT 1)) #> '{probabilities,0}');
+
+-- Columns may be called like what is within the model.
+SELECT r -> 'rows' AS rows FROM maas_train('inner', 'SELECT i % 3 AS output, i % 5 AS label, i % 7 AS "prepare/constant_0", i % 2 AS "prepare/Cast_4", i % 2 = 0 AS y
+    FROM generate_series(1, 100) i', 'y', options => '{"seed":1,"epochs":1,"validation":0}') r;
+SELECT maas_describe('inner') -> 'inputs' AS inputs, maas_describe('inner') -> 'outputs' AS outputs;
+SELECT r -> 'architecture' AS architecture FROM maas_train('inner', 'SELECT ARRAY[i % 3, i % 5] AS "input 1", ARRAY[i % 7, i % 2] AS output, i % 2 = 0 AS y
+    FROM generate_series(1, 100) i', 'y', options => '{"seed":1,"epochs":1,"validation":0}') r;
 
 -- Images changed at random.
 SELECT (r #>> '{metrics,accuracy}')::float8 > 0.7 AS good FROM maas_train('changed', 'SELECT maas_reshape(pixels::real[]::tensor, ARRAY[8,8]) AS image, digit FROM digits', 'digit',

@@ -334,6 +334,8 @@ static void inputs_of_ports(MaasArchBuild *b, const MaasArchitecture *a)
         const MaasPort *port = &a->inputs[i];
         MaasArchValue v = {
             .name = port->name, .type = port->type, .rank = port->rank - 1, .n_words = a->words ? a->words[i] : 0};
+        if (a->ranges)
+            v.range = a->ranges[i];
 
         if (port->kind != MAAS_KIND_TENSOR || port->rank < 1 || v.rank > MAAS_ARCH_MAX_RANK) {
             maas_arch_fail(b, MAAS_ERR_SHAPE, "input \"%.100s\" must be a tensor with 0 to %d dimensions",
@@ -435,9 +437,11 @@ static void end_network(MaasArchBuild *b, const MaasArchitecture *a, MaasArchVal
 {
     static const char *const names[] = {"N", "d1", "d2", "d3", "d4", "d5", "d6"};
     int64_t dims[MAAS_ARCH_MAX_RANK + 1] = {-1};
-    const char *output = find_value(b, "output") ? "output_1" : "output";
+    const char *name = find_value(b, "output") ? "output_1" : "output";
+    const char *output =
+        maas_arch_printf(b, "%s%s", b->input_prefix, name); /* within a whole, columns have names, too */
 
-    b->name = output;
+    b->name = name;
     *v = maas_arch_rows(b, v);
     if (a->task == MAAS_TASK_CLASSIFY)
         end_classify(b, v, a->n_outputs);

@@ -16,13 +16,20 @@ typedef enum MaasTask {
     MAAS_TASK_REGRESS   /* n_outputs numbers */
 } MaasTask;
 
+/* Values that occur; known: only then the others count. */
+typedef struct MaasRange {
+    bool known;
+    double low, high;
+} MaasRange;
+
 typedef struct MaasArchitecture {
     const char *json; /* UTF-8 */
     size_t length;
-    int n_inputs;                  /* 0: as the JSON says */
-    const struct MaasPort *inputs; /* with the free dimension of the examples in front */
-    const int64_t *words;          /* of each input: numbers of words are below, 0: no text.  NULL: none is */
-    const char *input_prefix;      /* stands before the inputs' names in the model; NULL: nothing */
+    int n_inputs;                   /* 0: as the JSON says */
+    const struct MaasPort *inputs;  /* with the free dimension of the examples in front */
+    const int64_t *words;           /* of each input: numbers of words are below, 0: no text.  NULL: none is */
+    const struct MaasRange *ranges; /* of each input's whole numbers; NULL: not known */
+    const char *input_prefix;       /* stands before the inputs' names in the model; NULL: nothing */
     MaasTask task;
     int64_t n_outputs; /* what a layer's "units": "output" means; 0: unknown */
     uint64_t seed;

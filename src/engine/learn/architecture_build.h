@@ -29,6 +29,7 @@ typedef struct MaasArchValue {
     const char *activation;           /* that it ends in: "softmax", "sigmoid", else NULL */
     const char *mask;                 /* (N, steps): 1, and 0 where a step is padding; NULL: all count */
     int64_t n_words;                  /* a text: numbers of its words are below; 0: no text */
+    MaasRange range;                  /* of the input's values, as long as they are int64 */
 } MaasArchValue;
 
 typedef struct MaasArchBuild MaasArchBuild;

@@ -160,6 +160,11 @@ static void make_embedding(MaasArchBuild *b, const MaasArchValue *in, int n_in, 
         maas_error_hint(b->err, "Let \"input_dim\" be as large as \"max_tokens\" of the text.");
         return;
     }
+    if (in->type == MAAS_INT64 && in->range.known && (in->range.low < 0 || in->range.high >= (double)dims[0])) {
+        maas_arch_fail(b, MAAS_ERR_VALUE, "has entries from 0 to %lld, but \"%s\" has numbers from %g to %g",
+                       (long long)dims[0] - 1, in->name, in->range.low, in->range.high);
+        return;
+    }
     if (in->type != MAAS_INT64)
         index = maas_arch_node_int(b, "Cast", index, "to", MAAS_INT64);
     if (mask && maas_arch_need_rank(b, in, 1, "a sequence of numbers where 0 is padding"))

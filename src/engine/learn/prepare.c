@@ -29,12 +29,24 @@ typedef struct Prepare {
 
 /* ---- small pieces of a graph ---- */
 
+static bool is_column(const Prepare *s, const char *name)
+{
+    for (int i = 0; s->p && i < s->p->n_columns; i++)
+        if (strcmp(s->p->columns[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* A name that no column has. */
 static const char *edge(Prepare *s, const char *what)
 {
-    const char *name = maas_arena_printf(&s->arena, s->err, "prepare/%s_%d", what, s->n_edges++);
+    const char *name;
 
-    if (!name && s->status == MAAS_OK)
-        s->status = s->err->status;
+    do {
+        name = maas_arena_printf(&s->arena, s->err, "prepare/%s_%d", what, s->n_edges++);
+        if (!name && s->status == MAAS_OK)
+            s->status = s->err->status;
+    } while (name && is_column(s, name));
     return name ? name : "";
 }
 
@@ -95,6 +107,12 @@ static void add_part(Prepare *s, const char *x, int64_t width)
 
 /* ---- columns ---- */
 
+/* Texts and arrays are inputs of their own. */
+static bool is_port(const MaasColumn *c)
+{
+    return c->kind == MAAS_COLUMN_TENSOR || c->kind == MAAS_COLUMN_TEXT;
+}
+
 static MaasType port_type(const MaasColumn *c)
 {
     switch (c->kind) {
@@ -115,20 +133,18 @@ static double scale_of(const MaasColumn *c)
     return c->deviation > 0 && isfinite(1 / c->deviation) ? 1 / c->deviation : 1;
 }
 
-/* (x - mean) / deviation as float, kept in bounds. */
+/* (x - mean) / deviation as float, or x; kept in bounds. */
 static const char *standardise(Prepare *s, const MaasColumn *c, const char *x)
 {
-    float bounds[2] = {(float)-s->p->clip, (float)s->p->clip};
+    double reach = s->p->clip / scale_of(c);
 
-    x = node(s, "Mul", node(s, "Sub", x, number(s, c->mean)), number(s, scale_of(c)));
-    x = as_float(s, x);
     if (s->p->clip > 0) {
-        x = begin(s, "", "Clip", 3,
-                  (const char *[]){x, constant(s, MAAS_FLOAT, 0, NULL, &bounds[0]),
-                                   constant(s, MAAS_FLOAT, 0, NULL, &bounds[1])});
+        x = begin(s, "", "Clip", 3, (const char *[]){x, number(s, c->mean - reach), number(s, c->mean + reach)});
         maas_onnx_end_node(&s->w);
     }
-    return x;
+    if (!c->raw)
+        x = node(s, "Mul", node(s, "Sub", x, number(s, c->mean)), number(s, scale_of(c)));
+    return as_float(s, x);
 }
 
 /* Sine and cosine of where x stands in its period. */
@@ -292,11 +308,28 @@ static void declare(Prepare *s, const MaasColumn *c)
     maas_onnx_write_input(&s->w, c->name, port_type(c), rank, dims, symbols);
 }
 
+/* A column that would be taken for what the network reads. */
+static void check_name(Prepare *s, const MaasColumn *c)
+{
+    size_t prefix = sizeof MAAS_PREPARED - 1;
+    bool features = is_port(c) && strcmp(c->name, MAAS_PREPARED_FEATURES) == 0, others = false;
+
+    for (int i = 0; i < s->p->n_columns; i++)
+        others |= !is_port(&s->p->columns[i]);
+    if (!(features && others) && strncmp(c->name, MAAS_PREPARED, prefix) != 0)
+        return;
+    s->status = maas_fail(s->err, MAAS_ERR_NAME, "column \"%.200s\" has the name of %s", c->name,
+                          features ? "what the other columns become" : "an inner edge of the model");
+    maas_error_hint(s->err, "Give it another one in the query, with AS.");
+}
+
 /* The graph from the columns to what the network reads. */
 static void put_columns(Prepare *s)
 {
     const char *x;
 
+    for (int i = 0; i < s->p->n_columns && s->status == MAAS_OK; i++)
+        check_name(s, &s->p->columns[i]);
     for (int i = 0; i < s->p->n_columns && s->status == MAAS_OK; i++) {
         const MaasColumn *c = &s->p->columns[i];
 
@@ -322,12 +355,6 @@ static void put_columns(Prepare *s)
 }
 
 /* ---- what the network reads ---- */
-
-/* Texts and arrays are inputs of their own. */
-static bool is_port(const MaasColumn *c)
-{
-    return c->kind == MAAS_COLUMN_TENSOR || c->kind == MAAS_COLUMN_TEXT;
-}
 
 /* Features that the column becomes. */
 static int64_t column_width(const MaasColumn *c)
@@ -448,15 +475,13 @@ static const char *output_name(Prepare *s, const char *wanted)
 {
     const char *name = wanted;
 
-    for (int i = 0, tries = 0; i < s->p->n_columns; i++)
-        if (strcmp(s->p->columns[i].name, name) == 0) {
-            name = maas_arena_printf(&s->arena, s->err, "%s_%d", wanted, ++tries);
-            if (!name) {
-                s->status = s->err->status;
-                return wanted;
-            }
-            i = -1;
+    for (int tries = 1; is_column(s, name); tries++) {
+        name = maas_arena_printf(&s->arena, s->err, "%s_%d", wanted, tries);
+        if (!name) {
+            s->status = s->err->status;
+            return wanted;
         }
+    }
     return name;
 }
 

@@ -36,6 +36,7 @@ typedef struct MaasColumn {
     const char *name;
     MaasColumnKind kind;
     double mean, deviation; /* NUMBER, BOOL, TIME, TENSOR (of all elements): x becomes (x - mean) / deviation */
+    bool raw;               /* NUMBER, BOOL, TIME: mean and deviation only say what an outlier is */
     bool missing;           /* NUMBER, BOOL, TIME: NaN occurs; it becomes fill, and a further feature tells */
     double fill;
     int n_periods;        /* TIME: sine and cosine of each become features */
@@ -53,7 +54,7 @@ typedef struct MaasColumn {
 typedef struct MaasPreparation {
     int n_columns;
     const MaasColumn *columns;
-    double clip; /* standardised values are kept in [-clip, clip]; 0: as they are */
+    double clip; /* numbers, truth values and times are kept within so many deviations of the mean; 0: any */
 } MaasPreparation;
 
 /* What the network's output means. */

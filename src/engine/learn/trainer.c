@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "../base/nearest.h"
 #include "../graph/build.h"
 #include "../graph/fold.h"
 #include "../graph/prepare.h"
@@ -246,6 +247,39 @@ static MaasStatus describe_parameters(MaasTrainer *t, MaasError *err)
     return MAAS_OK;
 }
 
+/* A name that is given must be one of an initialiser, trained or not: else a slip would go unnoticed. */
+static MaasStatus check_patterns(const MaasTexts *patterns, const char *option, int n_names, const MaasStr *names,
+                                 const MaasTrainer *t, MaasArena *scratch, MaasError *err)
+{
+    for (int64_t i = 0; i < patterns->n; i++) {
+        const char *pattern = patterns->items[i];
+        MaasStr given = {pattern, strlen(pattern)};
+        MaasNearest nearest = maas_nearest_begin(given);
+        bool found = strncmp(pattern, "all but last", 12) == 0;
+
+        for (int k = 0; k < n_names && !found; k++) {
+            const char *name = maas_arena_strndup(scratch, names[k].data, names[k].length, err);
+
+            if (!name)
+                return err->status;
+            found = maas_matches(pattern, name);
+        }
+        if (found)
+            continue;
+        for (int v = 0; v < t->n_variables; v++)
+            if (t->variables[v].mark.parameter)
+                maas_nearest_consider(&nearest, (MaasStr){t->variables[v].name, strlen(t->variables[v].name)});
+        maas_fail(err, MAAS_ERR_NAME, "option \"%s\" is \"%.80s\", but the model has no parameter of this name",
+                  option, pattern);
+        if (nearest.found.length > 0)
+            maas_error_hint(err, "Did you mean \"%.*s\"?", (int)nearest.found.length, nearest.found.data);
+        else if (t->n_variables > 0)
+            maas_error_hint(err, "Its first one is \"%.80s\".", t->variables[0].name);
+        return err->status;
+    }
+    return MAAS_OK;
+}
+
 static MaasStatus find_variables(MaasTrainer *t, MaasError *err)
 {
     MaasGraph *graph = t->train.onnx.graph;
@@ -262,6 +296,10 @@ static MaasStatus find_variables(MaasTrainer *t, MaasError *err)
         status = maas_find_parameters(graph, n_names, names, &t->options, &scratch, marks, &n_layers, err);
     if (status == MAAS_OK)
         status = add_variables(t, marks, n_layers, err);
+    if (status == MAAS_OK)
+        status = check_patterns(&t->options.freeze, "freeze", n_names, names, t, &scratch, err);
+    if (status == MAAS_OK)
+        status = check_patterns(&t->options.train, "train", n_names, names, t, &scratch, err);
     maas_arena_free(&scratch);
     MAAS_TRY(status);
     MAAS_TRY(share_variables(t, err));

@@ -8,6 +8,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
@@ -179,6 +180,7 @@ static Datum Train(FunctionCallInfo fcinfo, bool tune)
     request.target = TextArgument(fcinfo, 2, "target");
     request.architecture = tune ? NULL : JsonbArgument(fcinfo, 3);
     request.options = JsonbArgument(fcinfo, options);
+    PreventCommandIfReadOnly(tune ? "maas_fine_tune" : "maas_train");
     request.deploy = PG_ARGISNULL(options + 1) || PG_GETARG_BOOL(options + 1);
     if (!PG_ARGISNULL(options + 2) && PG_GETARG_BOOL(options + 2))
         return TrainInBackground(&request, fcinfo->flinfo->fn_oid);

@@ -143,26 +143,42 @@ static void AddText(StringInfo json, const MaasPort *port, int64 words)
     appendStringInfo(json, "},{\"embedding\":[" INT64_FORMAT ",%d]},{\"dropout\":0.3},", words, TEXT_WIDTH);
 }
 
+/* What the layers that read one column each are called, with a number: no column begins with it. */
+static const char *PartName(int n_ports, const MaasPort *ports)
+{
+    StringInfoData name;
+
+    initStringInfo(&name);
+    appendStringInfoString(&name, "input");
+    for (int p = 0; p < n_ports; p++)
+        if (strncmp(ports[p].name, name.data, name.len) == 0 && ports[p].name[name.len] == ' ') {
+            appendStringInfoChar(&name, '_');
+            p = -1;
+        }
+    return name.data;
+}
+
 static void ForRows(const Table *table, StringInfo json, int n_ports, const MaasPort *ports, const int64_t *words)
 {
     int64 rows = table->n_train;
     bool small = rows < 1000;
+    const char *part = PartName(n_ports, ports);
 
     appendStringInfoString(json, "\"layers\":[");
     if (n_ports > 1) {
         for (int p = 0; p < n_ports; p++) {
             if (words[p] > 0) {
                 AddText(json, &ports[p], words[p]);
-                appendStringInfo(json, "{\"global_average_pooling1d\":{},\"name\":\"input %d\"},", p + 1);
+                appendStringInfo(json, "{\"global_average_pooling1d\":{},\"name\":\"%s %d\"},", part, p + 1);
                 continue;
             }
             appendStringInfo(json, "{\"flatten\":{},\"input\":");
             escape_json(json, ports[p].name);
-            appendStringInfo(json, ",\"name\":\"input %d\"},", p + 1);
+            appendStringInfo(json, ",\"name\":\"%s %d\"},", part, p + 1);
         }
         appendStringInfoString(json, "{\"concat\":[");
         for (int p = 0; p < n_ports; p++)
-            appendStringInfo(json, "%s\"input %d\"", p ? "," : "", p + 1);
+            appendStringInfo(json, "%s\"%s %d\"", p ? "," : "", part, p + 1);
         appendStringInfoString(json, "]},");
     } else if (words[0] > 0) {
         AddText(json, &ports[0], words[0]);

@@ -7,6 +7,7 @@
 #include "postgres.h"
 #include "compat.h"
 
+#include "access/tableam.h"
 #include "access/xact.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
@@ -65,19 +66,22 @@ static uint64 FetchOf(const Rows *rows)
     return Min(Max(FETCH_BYTES * rows->n / bytes, 1), FETCH_MOST);
 }
 
-/* Runs the cursor while nothing can be written. */
+/* Runs the cursor while nothing can be written, and from a table's beginning: joining the scan of another session
+ * would bring rows in another order each time. */
 static void Fetch(Rows *rows)
 {
-    bool saved = XactReadOnly;
+    bool read_only = XactReadOnly, synchronize = synchronize_seqscans;
 
     XactReadOnly = true;
+    synchronize_seqscans = false;
     PG_TRY();
     {
         SPI_cursor_fetch(rows->portal, true, rows->fetch ? (long)rows->fetch : FETCH_FIRST);
     }
     PG_FINALLY();
     {
-        XactReadOnly = saved;
+        XactReadOnly = read_only;
+        synchronize_seqscans = synchronize;
     }
     PG_END_TRY();
 }

@@ -24,6 +24,7 @@
 
 #define AUTO_CLASSES 20 /* different whole numbers up to which a target is taken for classes */
 #define MAX_CLASSES 10000
+#define MOST_WEIGHT 1e30 /* a batch of them has a sum */
 
 /* ---- columns ---- */
 
@@ -108,6 +109,10 @@ static int FindSpecial(const Table *table, const char *name, const char *what, b
 {
     int c = name ? FindColumn(table, name, what) : -1;
 
+    if (c >= 0 && c == table->target.attribute)
+        ereport(ERROR,
+                (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("column \"%s\" %s is the target", name, what),
+                 errhint("Give the query a further column for it.")));
     if (c >= 0) {
         Oid type = getBaseType(TupleDescAttr(table->rows.desc, c)->atttypid);
 
@@ -196,10 +201,21 @@ void TableRewind(Table *table)
     table->seen = NULL;
 }
 
+/* Whether the value is missing: NULL, or what is taken for it, NaN and an infinite time. */
+static bool IsMissing(const Table *table, const Source *source)
+{
+    if (table->nulls[source->attribute])
+        return true;
+    return (source->kind == SOURCE_NUMBER || source->kind == SOURCE_TIME) && isnan(SourceNumber(table, source));
+}
+
 static bool Lacks(const Table *table)
 {
     for (int c = 0; c < table->rows.desc->natts; c++)
         if (table->nulls[c])
+            return true;
+    for (int i = 0; i < table->n_sources; i++)
+        if (IsMissing(table, &table->sources[i]))
             return true;
     return false;
 }
@@ -225,6 +241,17 @@ static bool IsDuplicate(Table *table)
     }
     hash_search(table->seen, &hash, HASH_ENTER, &found);
     return found;
+}
+
+void TableCheckSame(const Table *table)
+{
+    if (table->kept + 1 != table->n_rows)
+        ereport(
+            ERROR,
+            (errcode(ERRCODE_DATA_EXCEPTION),
+             errmsg("the query returned " INT64_FORMAT " rows to use, " INT64_FORMAT " when it was run before",
+                    table->kept + 1, table->n_rows),
+             errhint("The query must return the same rows each time it is run: random() and the like do not.")));
 }
 
 /* Reads rows up to one that counts. */
@@ -331,10 +358,10 @@ double TableWeight(const Table *table)
                  ? NAN
                  : ScalarNumber(getBaseType(TupleDescAttr(table->rows.desc, table->weight)->atttypid),
                                 table->values[table->weight]);
-    if (!(weight >= 0) || isinf(weight))
+    if (!(weight >= 0 && weight <= MOST_WEIGHT))
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                        errmsg("the weight in column \"%s\" of row " INT64_FORMAT " must be a number of at least 0",
-                               NameOf(table, table->weight), table->number)));
+                        errmsg("the weight in column \"%s\" of row " INT64_FORMAT " must be a number from 0 to %g",
+                               NameOf(table, table->weight), table->number, MOST_WEIGHT)));
     return weight;
 }
 
@@ -452,6 +479,9 @@ static void LearnNumbers(Table *table)
     if (target->lowest == target->highest && target->kind != SOURCE_BOOL)
         ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
                         errmsg("the target \"%s\" is constant: every row has %g", target->name, target->lowest)));
+    if (target->column.kind == MAAS_COLUMN_TENSOR && !target->varies)
+        ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
+                        errmsg("the target \"%s\" is constant: every row has the same numbers", target->name)));
     if (table->settings->class_weights == WEIGHT_BALANCED)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                         errmsg("class_weights are for classes, the target \"%s\" is a number", target->name)));
@@ -499,8 +529,9 @@ static void LearnColumn(const Table *table, Source *source, bool whole, bool raw
     bool standardize = table->settings->standardize;
 
     RefuseConstant(table, source);
-    column->mean = standardize ? source->mean : 0;
-    column->deviation = standardize ? SourceDeviation(source) : 1;
+    column->mean = source->mean;
+    column->deviation = SourceDeviation(source);
+    column->raw = !standardize;
     column->fill = source->mean;
     column->missing = source->n_missing > 0;
     if (column->kind == MAAS_COLUMN_TEXT)
@@ -509,8 +540,7 @@ static void LearnColumn(const Table *table, Source *source, bool whole, bool raw
         column->categories = DictionaryKeep(&source->dictionary, table->settings->max_categories, KEEP_BY_TEXT,
                                             &column->n_categories);
     if (source->kind == SOURCE_TIME) {
-        column->mean = source->mean;
-        column->deviation = SourceDeviation(source);
+        column->raw = false;
         if (table->settings->calendar) {
             if (source->type != DATEOID)
                 column->periods[column->n_periods++] = DAY;
@@ -524,7 +554,7 @@ static void LearnColumn(const Table *table, Source *source, bool whole, bool raw
         column->missing = false;
         column->whole = whole && !source->fractions;
         column->type = column->whole ? MAAS_INT64 : MAAS_FLOAT;
-        if (raw || column->whole) {
+        if (raw || column->whole || !standardize) {
             column->mean = 0;
             column->deviation = 1;
         }
@@ -538,12 +568,14 @@ static void ReadRows(Table *table)
         MemoryContext old = MemoryContextSwitchTo(table->row);
         MaasStr class = {"", 0};
         int64 before = 0;
+        double weight;
 
         if (table->settings->missing == MISSING_ERROR)
             for (int i = 0; i < table->n_sources; i++)
-                if (table->nulls[table->sources[i].attribute])
+                if (IsMissing(table, &table->sources[i]))
                     ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-                                    errmsg("column \"%s\" is NULL in row " INT64_FORMAT, table->sources[i].name,
+                                    errmsg("column \"%s\" is %s in row " INT64_FORMAT, table->sources[i].name,
+                                           table->nulls[table->sources[i].attribute] ? "NULL" : "no number",
                                            table->number)));
         for (int i = 0; i < table->n_sources; i++)
             SourceCount(table, &table->sources[i]);
@@ -552,12 +584,13 @@ static void ReadRows(Table *table)
             class = ClassText(table);
             before = DictionaryFind(&table->target.dictionary, class)->count - 1;
         }
-        (void)TableWeight(table);
+        weight = TableWeight(table);
         table->n_rows++;
         if (IsApart(table, class, before))
             table->n_validation++;
         else {
             table->n_train++;
+            table->n_weighted += weight > 0;
             for (int i = 0; i < table->n_sources; i++)
                 if (table->sources[i].column.kind == MAAS_COLUMN_TEXT)
                     WordsCount(table, &table->sources[i]);
@@ -577,6 +610,10 @@ static void ReadAll(Table *table)
     if (table->n_train == 0)
         ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
                         errmsg("every row is kept apart for validation: none is left to learn from")));
+    if (table->n_weighted == 0)
+        ereport(ERROR,
+                (errcode(ERRCODE_NO_DATA_FOUND), errmsg("every row to learn from has the weight 0 in column \"%s\"",
+                                                        NameOf(table, table->weight))));
 }
 
 /* The classes of a model; every class of the rows must be one. */

@@ -68,6 +68,7 @@ typedef struct Table {
     MaasPreparation learned; /* what the engine is told */
     MaasTarget target_info;
     int64 n_rows, n_train, n_validation; /* that count; of the survey */
+    int64 n_weighted;                    /* of those to learn from: with a weight above 0 */
     int64 n_dropped, n_duplicates;
     double *class_weights; /* balanced: target_info.n */
     HTAB *seen;            /* hashes of rows, to leave out equal ones */
@@ -99,6 +100,9 @@ void TableSurveyTarget(Table *table, int64 n_outputs, int n_labels, const char *
 void TableRewind(Table *table);
 /* False at the end.  *apart: the row is kept apart for validation. */
 bool TableNext(Table *table, bool *apart);
+
+/* At the end: throws unless there were as many rows as the survey saw. */
+void TableCheckSame(const Table *table);
 
 /* The row without the target and the other special columns. */
 Datum TableFeatures(const Table *table);

@@ -67,11 +67,29 @@ static int64_t *WordsOfPorts(const Training *t)
     return words;
 }
 
+/* For each port of whole numbers, which ones occur. */
+static MaasRange *RangesOfPorts(const Training *t)
+{
+    const Loader *loader = t->loader;
+    MaasRange *ranges = palloc0(sizeof(*ranges) * Max(loader->n_ports, 1));
+
+    for (int p = 0; p < loader->n_ports; p++)
+        for (int i = 0; i < t->table->n_sources; i++) {
+            const Source *source = &t->table->sources[i];
+
+            if (source->column.kind == MAAS_COLUMN_TENSOR &&
+                strcmp(source->column.name, loader->ports[p].name) == 0)
+                ranges[p] = (MaasRange){true, source->lowest, source->highest};
+        }
+    return ranges;
+}
+
 static void *MakeNetwork(Training *t, size_t *n_bytes)
 {
     MaasArchitecture architecture = {.n_inputs = t->loader->n_ports,
                                      .inputs = t->loader->ports,
                                      .words = WordsOfPorts(t),
+                                     .ranges = RangesOfPorts(t),
                                      .input_prefix = MAAS_PREPARED,
                                      .task = t->table->task,
                                      .n_outputs = t->table->target_info.n,
@@ -131,6 +149,8 @@ static bool FindCheckpoint(Training *t, Checkpoint *checkpoint)
                         : "";
 
     t->checkpoint_path = CheckpointPath(t->name, t->query, t->target, architecture);
+    if (t->settings.checkpoint > 0)
+        CheckpointSweep(t->checkpoint_path);
     if (!t->settings.resume)
         return false;
     if (!CheckpointLoad(t->checkpoint_path, checkpoint)) {
@@ -325,12 +345,12 @@ static void AddOutput(const Training *t, const Batch *batch, const MaasValue *ou
                                               MAAS_I64(&batch->target->tensor), weights, &err),
                      &err);
     else {
-        float *predicted = palloc(sizeof(float) * batch->n * width);
+        double *predicted = palloc(sizeof(double) * batch->n * width);
         double *actual = palloc(sizeof(double) * batch->n * width);
         const double *mean = table->target_info.mean, *deviation = table->target_info.deviation;
 
         for (int64 i = 0; i < batch->n * width; i++) {
-            predicted[i] = (float)(MAAS_F32(y)[i] * deviation[i % width] + mean[i % width]);
+            predicted[i] = MAAS_F32(y)[i] * deviation[i % width] + mean[i % width];
             actual[i] = MAAS_F32(&batch->target->tensor)[i] * deviation[i % width] + mean[i % width];
         }
         BORDER_CHECK(maas_metrics_add_values(metrics, batch->n, predicted, actual, weights, &err), &err);
@@ -446,6 +466,8 @@ static void ReadWindow(Training *t, int64 epoch, int64 part, bool fill, bool res
     INSTR_TIME_SET_CURRENT(begun);
     if (fill)
         LoaderFill(t->loader, t->window, epoch == t->first_epoch ? t->apart : NULL, resident);
+    if (fill && t->loader->ended)
+        TableCheckSame(t->table);
     if (t->settings.shuffle)
         WindowShuffle(t->window, (uint64)t->settings.train.seed, (uint64)(epoch << 20 | part) + 1);
     t->reading += Seconds(begun);
