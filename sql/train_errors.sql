@@ -43,6 +43,14 @@ SELECT maas_train('f', 'SELECT width, length / 0.0::real AS y FROM flowers', tar
 SELECT maas_train('f', 'SELECT width, ''infinity''::real AS y FROM flowers', target => 'y');
 SELECT maas_train('f', 'SELECT width, ''NaN''::real AS y FROM flowers', target => 'y');
 SELECT maas_train('f', 'SELECT width, ARRAY[1, 2] AS y FROM flowers', target => 'y');
+SELECT maas_train('f', 'SELECT width, fresh OR true AS y FROM flowers', target => 'y', options => '{"task":"regress"}');
+SELECT maas_train('f', 'SELECT width, 1e200::float8 * length AS y FROM flowers', target => 'y');
+-- The loss.
+SELECT maas_train('f', 'SELECT length, kind FROM flowers', target => 'kind', options => '{"loss":"mse"}');
+SELECT maas_train('f', 'SELECT width, length + 0.5 AS y FROM flowers', target => 'y', options => '{"loss":"hinge"}');
+SELECT maas_train('f', 'SELECT width, length + 0.5 AS y FROM flowers', target => 'y', options => '{"loss":"cross_entropy"}');
+SELECT maas_train('f', 'SELECT width, length + 0.5 AS y FROM flowers', target => 'y', options => '{"loss":"binary_cross_entropy"}');
+SELECT maas_train('f', 'SELECT width, length - 2.5 AS y FROM flowers', target => 'y', options => '{"loss":"poisson"}');
 -- Columns.
 SELECT maas_train('f', 'SELECT length, 5 AS five, kind FROM flowers', target => 'kind');
 SELECT maas_train('f', 'SELECT length, NULL::real AS nothing, kind FROM flowers', target => 'kind');
@@ -57,6 +65,7 @@ SELECT maas_train('f', 'SELECT CASE WHEN width > 3 THEN ARRAY[length] END AS a, 
 SELECT maas_train('f', 'SELECT nullif(length, 3) AS length, kind FROM flowers', target => 'kind', options => '{"missing":"error"}');
 SELECT maas_train('f', 'SELECT NULL::real AS a, length, kind FROM flowers', target => 'kind', options => '{"missing":"drop"}');
 SELECT maas_train('f', 'SELECT nullif(length, 3) + ''NaN'' AS length, kind FROM flowers', target => 'kind', options => '{"missing":"error"}');
+SELECT maas_train('f', 'SELECT 1e200::float8 * length AS length, kind FROM flowers', target => 'kind');
 -- Names that mean something else.
 SELECT maas_train('f', 'SELECT length, ARRAY[length, width] AS features, kind FROM flowers', target => 'kind');
 SELECT maas_train('f', 'SELECT length AS "prepared/features", width, kind FROM flowers', target => 'kind');

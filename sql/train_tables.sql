@@ -62,6 +62,26 @@ SELECT (r #>> '{metrics,accuracy}')::float8 > 0.95 AS good FROM maas_train('t',
     'SELECT i % 10 AS x, CASE WHEN i % 4 = 0 THEN i % 10 < 5 ELSE i % 10 >= 5 END AS y, (i % 4 > 0)::integer AS w, i > 1000 AND i % 4 > 0 AS apart FROM generate_series(1, 1200) i',
     'y', options => '{"seed":1,"epochs":60,"weight_column":"w","validation_column":"apart"}') r;
 
+-- Numbers of different sizes side by side, and numbers that floats do not tell apart.
+CREATE TABLE sums AS SELECT (i % 7)::real AS a, (i % 5)::real AS b FROM generate_series(1, 300) i;
+SELECT (r #>> '{metrics,r2}')::float8 > 0.9 AS good FROM maas_train('two', 'SELECT a, b, ARRAY[1000 * a, b / 1000] AS y FROM sums', 'y', options => '{"seed":1,"epochs":60}') r;
+SELECT (maas_evaluate('two', 'SELECT a, b, ARRAY[1000 * a, b / 1000] AS y FROM sums', 'y') ->> 'r2')::float8 > 0.9 AS good;
+SELECT (r #>> '{metrics,mae}')::float8 BETWEEN 1e-9 AND 0.5 AS near FROM maas_train('far', 'SELECT a, b, 1e9::float8 + a AS y FROM sums', 'y', options => '{"seed":1,"epochs":60}') r;
+SELECT maas_score('far', s) BETWEEN 1000000002.5 AND 1000000003.5 AS near FROM (SELECT 3::real AS a, 2::real AS b) s;
+SELECT (maas_evaluate('far', 'SELECT a, b, 1e9::float8 + a AS y FROM sums', 'y') ->> 'mae')::float8 BETWEEN 1e-9 AND 0.5 AS near;
+SELECT maas_fine_tune('far', 'SELECT a, b, 1e9::float8 + a AS y FROM sums', 'y', '{"seed":1,"epochs":1}') -> 'version' AS version;
+SELECT (r #>> '{metrics,mae}')::float8 < 30 AS near FROM maas_train('far', 'SELECT a, b, ''2026-01-01 00:00+00''::timestamptz + a * interval ''1 min'' AS y FROM sums', 'y',
+    options => '{"seed":1,"epochs":60}') r;
+-- Losses to which the unit matters: counts, shares, distributions.
+SELECT (r #>> '{metrics,r2}')::float8 > 0.9 AS good FROM maas_train('counts', 'SELECT a, b, (a + b)::integer AS y FROM sums', 'y',
+    options => '{"seed":1,"epochs":60,"loss":"poisson","task":"regress"}') r;
+SELECT (r #>> '{metrics,r2}')::float8 > 0.9 AS good FROM maas_train('shares', 'SELECT a, b, (a + b) / 10 AS y FROM sums', 'y',
+    options => '{"seed":1,"epochs":60,"loss":"binary_cross_entropy"}') r;
+SELECT (r #>> '{metrics,r2}')::float8 > 0.9 AS good FROM maas_train('shares', 'SELECT a, b, ARRAY[a / 12, b / 12, 1 - (a + b) / 12] AS y FROM sums', 'y',
+    options => '{"seed":1,"epochs":100,"loss":"cross_entropy"}') r;
+SELECT abs((SELECT sum(x) FROM unnest(maas_predict('shares', s)::float8[]) x) - 1) < 1e-5 AS distribution FROM (SELECT 3::real AS a, 2::real AS b) s;
+DROP TABLE sums;
+
 -- Classes that are numbers are named as they are and ordered by size.
 CREATE TABLE numbered AS SELECT (i % 97)::real AS x, (i * 37 % 120 - 20)::smallint AS y FROM generate_series(1, 480) i;
 SELECT r -> 'task' AS task FROM maas_train('numbered', 'SELECT * FROM numbered', 'y', options => '{"seed":1,"epochs":1,"task":"classify"}') r;

@@ -449,7 +449,8 @@ static void end_network(MaasArchBuild *b, const MaasArchitecture *a, MaasArchVal
         maas_arch_fail(b, MAAS_ERR_SHAPE, "the last layer, \"%.100s\", gives %s, but the target has %lld values",
                        v->name, maas_arch_shape(b, v), (long long)a->n_outputs);
         maas_error_hint(b->err, "Let it be {\"dense\": \"output\"}.");
-    }
+    } else if (a->task == MAAS_TASK_REGRESS && a->end && !v->activation)
+        maas_arch_activate(b, a->end, -1, v);
     if (b->status != MAAS_OK)
         return;
     memcpy(dims + 1, v->dims, sizeof *dims * (size_t)v->rank);

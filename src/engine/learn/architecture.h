@@ -31,6 +31,7 @@ typedef struct MaasArchitecture {
     const struct MaasRange *ranges; /* of each input's whole numbers; NULL: not known */
     const char *input_prefix;       /* stands before the inputs' names in the model; NULL: nothing */
     MaasTask task;
+    const char *end;   /* REGRESS: the activation to end in, where the last layer has none; NULL: none */
     int64_t n_outputs; /* what a layer's "units": "output" means; 0: unknown */
     uint64_t seed;
 } MaasArchitecture;

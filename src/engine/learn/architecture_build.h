@@ -26,7 +26,7 @@ typedef struct MaasArchValue {
     int rank;                         /* of one example */
     int64_t dims[MAAS_ARCH_MAX_RANK]; /* negative: free */
     bool first;                       /* rank 2: (steps, features) that lies as (N, features, steps) */
-    const char *activation;           /* that it ends in: "softmax", "sigmoid", else NULL */
+    const char *activation;           /* that it ends in; NULL: none */
     const char *mask;                 /* (N, steps): 1, and 0 where a step is padding; NULL: all count */
     int64_t n_words;                  /* a text: numbers of its words are below; 0: no text */
     MaasRange range;                  /* of the input's values, as long as they are int64 */

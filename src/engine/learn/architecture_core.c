@@ -62,7 +62,7 @@ void maas_arch_activate(MaasArchBuild *b, const char *name, double slope, MaasAr
     if (!activation || strcmp(activation->name, "linear") == 0)
         return;
     *v = softmax ? maas_arch_rows(b, v) : maas_arch_float(b, v);
-    v->activation = softmax || strcmp(activation->name, "sigmoid") == 0 ? activation->name : NULL;
+    v->activation = activation->name;
     if (strcmp(activation->name, "relu6") == 0) {
         v->edge = maas_arch_begin(
             b, "Clip", 3,

@@ -513,6 +513,18 @@ static void end_classes(Prepare *s, const MaasTarget *t, const char *x, int64_t 
     maas_onnx_write_output(&s->w, scores, MAAS_FLOAT, 2, (int64_t[]){-1, t->n}, symbols);
 }
 
+/* Whether floats are too coarse for numbers of these means and deviations, as for times, or too small. */
+static bool needs_double(const MaasTarget *t)
+{
+    for (int64_t i = 0; i < t->n; i++) {
+        double mean = fabs(t->mean[i]), deviation = t->deviation[i];
+
+        if (mean > 4096 * deviation || mean + 100 * deviation > 1e37 || deviation < 1e-37)
+            return true;
+    }
+    return false;
+}
+
 /* A constant of n numbers as float. */
 static const char *floats(Prepare *s, int64_t n, const double *values)
 {
@@ -531,11 +543,15 @@ static void end_numbers(Prepare *s, const MaasTarget *t, const char *x)
 {
     static const char *const symbols[] = {"N", NULL};
     const char *name = output_name(s, "prediction");
+    MaasType type = t->mean && needs_double(t) ? MAAS_DOUBLE : MAAS_FLOAT;
 
-    if (t->mean)
+    if (type == MAAS_DOUBLE) {
+        x = node(s, "Mul", node_int(s, "Cast", x, "to", MAAS_DOUBLE), constant(s, type, 1, &t->n, t->deviation));
+        x = node(s, "Add", x, constant(s, type, 1, &t->n, t->mean));
+    } else if (t->mean)
         x = node(s, "Add", node(s, "Mul", x, floats(s, t->n, t->deviation)), floats(s, t->n, t->mean));
     rename_to(s, x, name);
-    maas_onnx_write_output(&s->w, name, MAAS_FLOAT, 2, (int64_t[]){-1, t->n}, symbols);
+    maas_onnx_write_output(&s->w, name, type, 2, (int64_t[]){-1, t->n}, symbols);
 }
 
 MaasStatus maas_prepare_join(const MaasPreparation *p, const MaasTarget *t, const void *network, size_t n_network,

@@ -533,6 +533,17 @@ static MaasStatus class_weight_constant(MaasTrainer *t, MaasGraph *graph, int *e
     return maas_graph_add_constant(graph, "", value, edge, err);
 }
 
+/* The loss is computed in float, whatever the model gives. */
+static MaasStatus as_float(MaasGraph *graph, int *edge, MaasError *err)
+{
+    int x = *edge;
+
+    if (graph->edges[x].info.type != MAAS_DOUBLE)
+        return MAAS_OK;
+    MAAS_TRY(maas_build_op(graph, "Cast", 1, &x, 1, edge, err));
+    return maas_build_int(graph, graph->n_nodes - 1, "to", MAAS_FLOAT, err);
+}
+
 /* Appends the loss; out: loss, gradient of the prediction, sum of the weights. */
 static MaasStatus add_loss(MaasTrainer *t, MaasGraph *graph, int edge, const char *kind, bool classes, int out[3],
                            MaasError *err)
@@ -540,6 +551,7 @@ static MaasStatus add_loss(MaasTrainer *t, MaasGraph *graph, int edge, const cha
     const MaasTrainOptions *o = &t->options;
     int in[4] = {edge};
 
+    MAAS_TRY(as_float(graph, &in[0], err));
     MAAS_TRY(add_input(t, graph, "target", classes ? MAAS_INT64 : MAAS_FLOAT, -1, &in[1], err));
     MAAS_TRY(add_input(t, graph, "sample_weight", MAAS_FLOAT, 1, &in[2], err));
     MAAS_TRY(class_weight_constant(t, graph, &in[3], err));

@@ -266,7 +266,7 @@ static void ViewElements(const Table *table, const Source *source, MaasTensor *v
                         errhint("Arrays and tensors of a column must all have the same shape.")));
 }
 
-/* Converts to float or, for whole ones, int64. */
+/* Converts to float, double or, for whole ones, int64. */
 static void ConvertElements(const Table *table, const Source *source, const MaasTensor *view, MaasType type,
                             void *out)
 {
@@ -293,6 +293,14 @@ void SourceElements(const Table *table, const Source *source, void *out)
 
     ViewElements(table, source, &view);
     ConvertElements(table, source, &view, source->column.whole ? MAAS_INT64 : MAAS_FLOAT, out);
+}
+
+void SourceDoubles(const Table *table, const Source *source, double *out)
+{
+    MaasTensor view;
+
+    ViewElements(table, source, &view);
+    ConvertElements(table, source, &view, MAAS_DOUBLE, out);
 }
 
 /* ---- statistics ---- */

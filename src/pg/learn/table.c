@@ -20,10 +20,9 @@
 #include "run/bind.h"
 #include "run/scalar.h"
 #include "source.h"
+#include "target.h"
 #include "words.h"
 
-#define AUTO_CLASSES 20 /* different whole numbers up to which a target is taken for classes */
-#define MAX_CLASSES 10000
 #define MOST_WEIGHT 1e30 /* a batch of them has a sum */
 
 /* ---- columns ---- */
@@ -308,46 +307,6 @@ static bool IsApart(const Table *table, MaasStr class, int64 before)
     return Fraction(hash_bytes_extended((const unsigned char *)&table->kept, sizeof(table->kept), seed)) < share;
 }
 
-/* ---- the target ---- */
-
-static MaasStr ClassText(const Table *table)
-{
-    if (table->target.kind == SOURCE_BOOL) {
-        bool yes = DatumGetBool(table->values[table->target.attribute]);
-
-        return yes ? (MaasStr){"true", 4} : (MaasStr){"false", 5};
-    }
-    return SourceText(table, &table->target);
-}
-
-static const DictionaryEntry *ClassEntry(const Table *table)
-{
-    MaasStr text = ClassText(table);
-    const DictionaryEntry *entry = DictionaryFind(&table->target.dictionary, text);
-
-    if (!entry || entry->code < 0)
-        ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
-                        errmsg("row " INT64_FORMAT " has the class \"%s\", which the query did not return before",
-                               table->number, BorderTextForMessage(text.data, text.length)),
-                        errhint("The query must return the same rows each time it is run.")));
-    return entry;
-}
-
-int64 TableClass(const Table *table)
-{
-    return ClassEntry(table)->code;
-}
-
-void TableNumbers(const Table *table, float *out)
-{
-    if (table->target.column.kind == MAAS_COLUMN_TENSOR)
-        SourceElements(table, &table->target, out);
-    else
-        out[0] = (float)SourceNumber(table, &table->target);
-    for (int64 i = 0; i < table->target_info.n; i++)
-        out[i] = (float)((out[i] - table->target_info.mean[i]) / table->target_info.deviation[i]);
-}
-
 double TableWeight(const Table *table)
 {
     double weight;
@@ -373,7 +332,7 @@ bool TableNext(Table *table, bool *apart)
         return false;
     old = MemoryContextSwitchTo(table->row);
     if (table->settings->split == SPLIT_STRATIFIED && table->validation < 0) {
-        const DictionaryEntry *entry = ClassEntry(table);
+        const DictionaryEntry *entry = TargetClass(table);
 
         *apart = IsApart(table, (MaasStr){entry->key.text, entry->key.length}, table->strata[entry->code]++);
     } else
@@ -383,121 +342,6 @@ bool TableNext(Table *table, bool *apart)
 }
 
 /* ---- the survey ---- */
-
-static bool IsWholeNumber(Oid type)
-{
-    return type == INT2OID || type == INT4OID || type == INT8OID;
-}
-
-static void CountTarget(Table *table)
-{
-    Source *target = &table->target;
-    int choice = table->settings->task;
-
-    if (target->kind == SOURCE_NUMBER || target->kind == SOURCE_TIME) {
-        double x = SourceNumber(table, target);
-
-        if (isnan(x))
-            ereport(ERROR,
-                    (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-                     errmsg("the target \"%s\" is no number in row " INT64_FORMAT, target->name, table->number)));
-    }
-    if (target->kind != SOURCE_BOOL)
-        SourceCount(table, target);
-    if (target->kind == SOURCE_BOOL ||
-        (IsWholeNumber(target->type) && choice != TASK_REGRESS && target->dictionary.n <= MAX_CLASSES))
-        DictionaryCount(table, target, ClassText(table));
-}
-
-static void DecideTask(Table *table, bool classes)
-{
-    Source *target = &table->target;
-    int choice = table->settings->task;
-    bool can_classify = target->kind == SOURCE_TEXT || target->kind == SOURCE_BOOL || IsWholeNumber(target->type);
-    bool can_regress = target->kind != SOURCE_TEXT;
-    int64 limit = classes ? MAX_CLASSES : AUTO_CLASSES;
-
-    if (choice == TASK_CLASSIFY && !can_classify)
-        ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-                        errmsg("the target \"%s\" is of type %s, which cannot be classes", target->name,
-                               format_type_be(target->type)),
-                        errhint("Cast it to text or to an integer.")));
-    if (choice == TASK_REGRESS && !can_regress)
-        ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-                        errmsg("the target \"%s\" is of type %s, but numbers are to be learned", target->name,
-                               format_type_be(target->type)),
-                        errhint("Cast it to a number, or leave out the option \"task\".")));
-    if (choice == TASK_AUTO)
-        choice = can_classify && (!IsWholeNumber(target->type) || target->dictionary.n <= limit) ? TASK_CLASSIFY
-                                                                                                 : TASK_REGRESS;
-    if (choice == TASK_CLASSIFY && target->dictionary.n > MAX_CLASSES)
-        ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-                        errmsg("the target \"%s\" has more than %d classes", target->name, MAX_CLASSES)));
-    table->task = choice == TASK_CLASSIFY ? MAAS_TASK_CLASSIFY : MAAS_TASK_REGRESS;
-    if (table->task == MAAS_TASK_REGRESS && table->settings->split == SPLIT_STRATIFIED)
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                        errmsg("the rows can be stratified by classes only, the target \"%s\" is a number",
-                               target->name)));
-}
-
-static void LearnClasses(Table *table)
-{
-    Source *target = &table->target;
-    MaasTarget *info = &table->target_info;
-    MaasStr *classes = DictionaryKeep(&target->dictionary, MAX_CLASSES,
-                                      IsWholeNumber(target->type) ? KEEP_BY_NUMBER : KEEP_BY_TEXT, &info->n);
-
-    if (info->n < 2)
-        ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
-                        errmsg("the target \"%s\" has only one class, \"%s\"", target->name,
-                               BorderTextForMessage(classes[0].data, classes[0].length)),
-                        errhint("There must be rows of at least two classes.")));
-    if (IsWholeNumber(target->type)) {
-        int64_t *numbers = palloc(sizeof(*numbers) * info->n);
-
-        for (int64 i = 0; i < info->n; i++)
-            numbers[i] = strtoll(classes[i].data, NULL, 10);
-        info->numbers = numbers;
-    } else
-        info->strings = classes;
-    table->strata = palloc0(sizeof(int64) * info->n);
-    if (table->settings->class_weights == WEIGHT_BALANCED) {
-        table->class_weights = palloc(sizeof(double) * info->n);
-        for (int64 i = 0; i < info->n; i++)
-            table->class_weights[i] =
-                (double)table->n_rows /
-                ((double)info->n * (double)DictionaryFind(&target->dictionary, classes[i])->count);
-    }
-}
-
-static void LearnNumbers(Table *table)
-{
-    Source *target = &table->target;
-    MaasTarget *info = &table->target_info;
-    double *mean, *deviation;
-
-    if (target->lowest == target->highest && target->kind != SOURCE_BOOL)
-        ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
-                        errmsg("the target \"%s\" is constant: every row has %g", target->name, target->lowest)));
-    if (target->column.kind == MAAS_COLUMN_TENSOR && !target->varies)
-        ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
-                        errmsg("the target \"%s\" is constant: every row has the same numbers", target->name)));
-    if (table->settings->class_weights == WEIGHT_BALANCED)
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                        errmsg("class_weights are for classes, the target \"%s\" is a number", target->name)));
-    info->n = 1;
-    if (target->column.kind == MAAS_COLUMN_TENSOR)
-        for (int d = 0; d < target->column.rank; d++)
-            info->n *= target->dims[d];
-    mean = palloc(sizeof(double) * info->n);
-    deviation = palloc(sizeof(double) * info->n);
-    for (int64 i = 0; i < info->n; i++) {
-        mean[i] = table->settings->standardize ? target->mean : 0;
-        deviation[i] = table->settings->standardize && SourceDeviation(target) > 0 ? SourceDeviation(target) : 1;
-    }
-    info->mean = mean;
-    info->deviation = deviation;
-}
 
 /* Refuses a column whose values are all the same: nothing can be learned from it. */
 static void RefuseConstant(const Table *table, const Source *source)
@@ -531,6 +375,10 @@ static void LearnColumn(const Table *table, Source *source, bool whole, bool raw
     RefuseConstant(table, source);
     column->mean = source->mean;
     column->deviation = SourceDeviation(source);
+    if (!isfinite(column->deviation))
+        ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+                        errmsg("the numbers of column \"%s\" are too large", source->name),
+                        errhint("Divide them by a number in the query.")));
     column->raw = !standardize;
     column->fill = source->mean;
     column->missing = source->n_missing > 0;
@@ -579,9 +427,9 @@ static void ReadRows(Table *table)
                                            table->number)));
         for (int i = 0; i < table->n_sources; i++)
             SourceCount(table, &table->sources[i]);
-        CountTarget(table);
+        TargetCount(table);
         if (table->settings->split == SPLIT_STRATIFIED && table->target.dictionary.hash) {
-            class = ClassText(table);
+            class = TargetText(table);
             before = DictionaryFind(&table->target.dictionary, class)->count - 1;
         }
         weight = TableWeight(table);
@@ -616,59 +464,13 @@ static void ReadAll(Table *table)
                                                         NameOf(table, table->weight))));
 }
 
-/* The classes of a model; every class of the rows must be one. */
-static void TakeClasses(Table *table, int64 n_outputs, int n_labels, const char *const *labels)
-{
-    Source *target = &table->target;
-    MaasTarget *info = &table->target_info;
-    MaasStr *classes;
-    HASH_SEQ_STATUS scan;
-    DictionaryEntry *entry;
-
-    info->n = Max(n_outputs, 2);
-    classes = palloc(sizeof(*classes) * info->n);
-    for (int64 i = 0; i < info->n; i++) {
-        const char *text = n_labels == info->n ? pstrdup(labels[i]) : psprintf(INT64_FORMAT, i);
-
-        classes[i] = (MaasStr){text, strlen(text)};
-        entry = DictionaryFind(&target->dictionary, classes[i]);
-        if (entry)
-            entry->code = i;
-    }
-    info->strings = classes;
-    table->strata = palloc0(sizeof(int64) * info->n);
-    hash_seq_init(&scan, target->dictionary.hash);
-    while ((entry = hash_seq_search(&scan)) != NULL)
-        if (entry->code < 0)
-            ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
-                            errmsg("\"%s\" in column \"%s\" is no class of the model",
-                                   BorderTextForMessage(entry->key.text, entry->key.length), target->name)));
-}
-
 void TableSurveyTarget(Table *table, int64 n_outputs, int n_labels, const char *const *labels)
 {
     MemoryContext old;
 
     ReadAll(table);
     old = MemoryContextSwitchTo(table->context);
-    DecideTask(table, n_outputs > 1);
-    if (n_labels > 1 && table->settings->task == TASK_AUTO && table->target.dictionary.hash)
-        table->task = MAAS_TASK_CLASSIFY;
-    table->target_info.name = table->target.column.name;
-    table->target_info.task = table->task;
-    if (table->task == MAAS_TASK_CLASSIFY)
-        TakeClasses(table, n_outputs, n_labels, labels);
-    else {
-        LearnNumbers(table);
-        for (int64 i = 0; i < table->target_info.n; i++) {
-            ((double *)table->target_info.mean)[i] = 0; /* the model gives numbers in their own unit */
-            ((double *)table->target_info.deviation)[i] = 1;
-        }
-        if (table->target_info.n != n_outputs)
-            ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-                            errmsg("the model gives " INT64_FORMAT " numbers, the target \"%s\" has " INT64_FORMAT,
-                                   n_outputs, table->target.name, (int64)table->target_info.n)));
-    }
+    TargetOfModel(table, n_outputs, n_labels, labels);
     MemoryContextSwitchTo(old);
 }
 
@@ -695,13 +497,7 @@ void TableSurvey(Table *table, bool classes, bool whole, bool raw)
 
     ReadAll(table);
     old = MemoryContextSwitchTo(table->context);
-    DecideTask(table, classes);
-    table->target_info.name = table->target.column.name;
-    table->target_info.task = table->task;
-    if (table->task == MAAS_TASK_CLASSIFY)
-        LearnClasses(table);
-    else
-        LearnNumbers(table);
+    TargetLearn(table, classes);
     columns = palloc(sizeof(*columns) * table->n_sources);
     for (int i = 0; i < table->n_sources; i++) {
         LearnColumn(table, &table->sources[i], whole, raw);

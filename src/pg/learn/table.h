@@ -63,8 +63,10 @@ typedef struct Table {
     Source *sources;
     TupleDesc features; /* of such rows, without the special columns */
     Source target;
-    int weight, validation;  /* attributes, or -1 */
-    MaasTask task;           /* NONE until the survey */
+    int weight, validation; /* attributes, or -1 */
+    int64 n_outputs;        /* numbers of a target that is an array; 0: not known yet, or it is none */
+    double *outputs; /* (3, n_outputs): those of the first row, sums of distances from them, of their squares */
+    MaasTask task;   /* NONE until the survey */
     MaasPreparation learned; /* what the engine is told */
     MaasTarget target_info;
     int64 n_rows, n_train, n_validation; /* that count; of the survey */
@@ -113,5 +115,6 @@ void TableNumbers(const Table *table, float *out);                        /* tar
 double SourceNumber(const Table *table, const Source *source);            /* NaN: missing */
 MaasStr SourceText(const Table *table, const Source *source);             /* "" when missing */
 void SourceElements(const Table *table, const Source *source, void *out); /* float, or int64 for whole ones */
+void SourceDoubles(const Table *table, const Source *source, double *out);
 
 #endif

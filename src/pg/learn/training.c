@@ -84,6 +84,21 @@ static MaasRange *RangesOfPorts(const Training *t)
     return ranges;
 }
 
+/* What a network of numbers must end in for its output to be what the loss compares; NULL: nothing. */
+static const char *EndOf(int loss)
+{
+    switch (loss) {
+    case MAAS_LOSS_POISSON:
+        return "exponential";
+    case MAAS_LOSS_BINARY_CROSS_ENTROPY:
+        return "sigmoid";
+    case MAAS_LOSS_CROSS_ENTROPY:
+        return "softmax";
+    default:
+        return NULL;
+    }
+}
+
 static void *MakeNetwork(Training *t, size_t *n_bytes)
 {
     MaasArchitecture architecture = {.n_inputs = t->loader->n_ports,
@@ -92,6 +107,7 @@ static void *MakeNetwork(Training *t, size_t *n_bytes)
                                      .ranges = RangesOfPorts(t),
                                      .input_prefix = MAAS_PREPARED,
                                      .task = t->table->task,
+                                     .end = EndOf(t->settings.train.loss),
                                      .n_outputs = t->table->target_info.n,
                                      .seed = (uint64)t->settings.train.seed};
     BorderRun run = BORDER_RUN_INIT;
@@ -327,20 +343,26 @@ static void LearnWindow(Training *t, int64 epoch)
     }
 }
 
-static void AddOutput(const Training *t, const Batch *batch, const MaasValue *output, MaasMetrics *metrics)
+static void AddOutput(Training *t, const Batch *batch, const MaasValue *output, MaasMetrics *metrics)
 {
     const Table *table = t->table;
-    const MaasTensor *y = &output->tensor;
+    bool classify = table->task == MAAS_TASK_CLASSIFY;
     int64 width = table->target_info.n;
     double *weights = NULL;
     MaasError err = {0};
+    MaasValue *scores;
+    const MaasTensor *y;
 
+    BORDER_CHECK(
+        maas_tensor_cast(&output->tensor, classify ? MAAS_FLOAT : MAAS_DOUBLE, false, &t->mem, &scores, &err),
+        &err);
+    y = &scores->tensor;
     if (batch->weights) {
         weights = palloc(sizeof(double) * batch->n);
         for (int64 i = 0; i < batch->n; i++)
             weights[i] = MAAS_F32(&batch->weights->tensor)[i];
     }
-    if (table->task == MAAS_TASK_CLASSIFY)
+    if (classify)
         BORDER_CHECK(maas_metrics_add_classes(metrics, batch->n, y->count / batch->n, MAAS_F32(y),
                                               MAAS_I64(&batch->target->tensor), weights, &err),
                      &err);
@@ -350,13 +372,14 @@ static void AddOutput(const Training *t, const Batch *batch, const MaasValue *ou
         const double *mean = table->target_info.mean, *deviation = table->target_info.deviation;
 
         for (int64 i = 0; i < batch->n * width; i++) {
-            predicted[i] = MAAS_F32(y)[i] * deviation[i % width] + mean[i % width];
+            predicted[i] = MAAS_F64(y)[i] * deviation[i % width] + mean[i % width];
             actual[i] = MAAS_F32(&batch->target->tensor)[i] * deviation[i % width] + mean[i % width];
         }
         BORDER_CHECK(maas_metrics_add_values(metrics, batch->n, predicted, actual, weights, &err), &err);
         pfree(predicted);
         pfree(actual);
     }
+    maas_value_unref(scores);
     if (weights)
         pfree(weights);
 }
