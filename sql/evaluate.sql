@@ -27,6 +27,9 @@ SELECT e -> 'scores' AS scores, e -> 'samples' AS samples, (e ->> 'log_loss')::f
     FROM maas_evaluate('net', 'SELECT ARRAY[sepal_length, sepal_width, petal_length, petal_width] AS x, length(species) % 3 AS y FROM iris', 'y') e;
 SELECT maas_evaluate('net', 'SELECT ARRAY[sepal_length, sepal_width, petal_length, petal_width] AS x, 1.5 AS y FROM iris', 'y');
 SELECT maas_evaluate('net', 'SELECT ARRAY[sepal_length, sepal_width, petal_length, petal_width] AS x, ''NaN''::real AS y FROM iris', 'y');
+SELECT maas_evaluate('net', 'SELECT ARRAY[''NaN'', sepal_width, petal_length, petal_width] AS x, 1 AS y FROM iris', 'y');
+SELECT maas_evaluate('net', 'SELECT ARRAY[''infinity'', sepal_width, petal_length, petal_width] AS x, ARRAY[1, 2, 3] AS y FROM iris', 'y');
+SELECT maas_evaluate('net', 'SELECT ARRAY[sepal_length, sepal_width, petal_length, petal_width] AS x, 1 AS y, 0 AS w FROM iris', 'y', '{"weight_column":"w"}');
 -- Tensors, arrays and times as numbers to compare with; truth values with a single score.
 SELECT maas_evaluate('net', 'SELECT ARRAY[sepal_length, sepal_width, petal_length, petal_width] AS x, ARRAY[1, 2, sepal_width] AS y FROM iris', 'y')
     = maas_evaluate('net', 'SELECT ARRAY[sepal_length, sepal_width, petal_length, petal_width] AS x, ARRAY[1, 2, sepal_width]::tensor AS y FROM iris', 'y') AS same;

@@ -172,7 +172,8 @@ static const char *TargetText(const Evaluation *e, Datum value)
     length = strlen(text);
     while (e->target_type == BPCHAROID && length > 0 && text[length - 1] == ' ')
         length--;
-    return pnstrdup(BorderUtf8(text, length, &length), length);
+    text = BorderUtf8(text, length, &length);
+    return pnstrdup(text, length);
 }
 
 static int64 TargetClass(const Evaluation *e, Datum value)
@@ -279,7 +280,19 @@ static void TakeScores(Evaluation *e, Datum answer, double *out)
     maas_value_unref(numbers);
 }
 
-static void AddChunk(Evaluation *e, int n, const Datum *answers, const Datum *targets, const double *weights)
+/* As scikit-learn: what is no number cannot be compared.  Scores of classes may be minus infinity. */
+static void CheckScores(const Evaluation *e, const double *scores, int64 row)
+{
+    for (int64 k = 0; k < e->width; k++)
+        if (e->classify ? isnan(scores[k]) : !isfinite(scores[k]))
+            ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+                            errmsg("the model gives %s for row " INT64_FORMAT,
+                                   isnan(scores[k]) ? "NaN" : "an infinite number", row)));
+}
+
+/* before: rows before these. */
+static void AddChunk(Evaluation *e, int n, const Datum *answers, const Datum *targets, const double *weights,
+                     int64 before)
 {
     MaasError err = {0};
     double *scores = NULL;
@@ -292,6 +305,7 @@ static void AddChunk(Evaluation *e, int n, const Datum *answers, const Datum *ta
             scores = palloc(sizeof(double) * Max(view.count, e->width) * n);
         }
         TakeScores(e, answers[i], scores + i * (i ? e->width : 0));
+        CheckScores(e, scores + i * e->width, before + i + 1);
     }
     if (e->classify) {
         int64 *labels = palloc(sizeof(int64) * n);
@@ -357,6 +371,7 @@ static void EvaluateRows(Evaluation *e)
     double *weights = palloc(sizeof(double) * CHUNK);
     bool *nulls = palloc0(sizeof(bool) * CHUNK);
     int64 number = 0;
+    bool weighted = false;
     int n;
 
     do {
@@ -365,13 +380,18 @@ static void EvaluateRows(Evaluation *e)
         n = ReadRows(e, CHUNK, examples, targets, weights, &number);
         if (n > 0) {
             BatchAnswerAll(e->batch, n, examples, nulls);
-            AddChunk(e, n, examples, targets, weights);
+            AddChunk(e, n, examples, targets, weights, number - n);
+            for (int i = 0; i < n; i++)
+                weighted |= weights[i] > 0;
         }
         MemoryContextSwitchTo(old);
         MemoryContextReset(e->chunk);
     } while (n == CHUNK);
     if (number == 0)
         ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("the query returns no rows")));
+    if (!weighted)
+        ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
+                        errmsg("every row has the weight 0 in column \"%s\"", e->options.weight_column)));
 }
 
 /* ---- the function ---- */

@@ -114,14 +114,17 @@ static const char *ColumnName(TupleDesc desc, int column)
 /* The column of this name, which is the engine's UTF-8: exactly, or the only one but for the case of letters. */
 static int FindColumn(TupleDesc desc, const char *utf8)
 {
-    const char *name = BorderTextForMessage(utf8, strlen(utf8));
     int found = -1, n_found = 0;
 
-    for (int c = 0; c < desc->natts; c++)
-        if (!TupleDescAttr(desc, c)->attisdropped && strcmp(ColumnName(desc, c), name) == 0)
-            return c;
     for (int c = 0; c < desc->natts; c++) {
-        if (!TupleDescAttr(desc, c)->attisdropped && pg_strcasecmp(ColumnName(desc, c), name) == 0) {
+        size_t length;
+        const char *name = BorderUtf8(ColumnName(desc, c), strlen(ColumnName(desc, c)), &length);
+
+        if (TupleDescAttr(desc, c)->attisdropped)
+            continue;
+        if (strcmp(name, utf8) == 0)
+            return c;
+        if (pg_strcasecmp(name, utf8) == 0) {
             found = c;
             n_found++;
         }

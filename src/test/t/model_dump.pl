@@ -78,13 +78,18 @@ SELECT maas_predict('m', '[1,2,3]');
 SQL
 
 # Strings are UTF-8 in a model and in the server's encoding outside.
-is(try($databases[3], <<'SQL'), "1\nt\nt\nt", 'latin1');
+is(try($databases[3], <<'SQL'), "1\nt\nt\nt\nnaïf\nt\nt", 'latin1');
 SET client_encoding = 'UTF8';
 CREATE EXTENSION maas;
 SELECT maas_load('same_text', :'same_text');
 SELECT maas_predict('same_text', ARRAY['Bjørn', 'ø'])::text[] = ARRAY['Bjørn', 'ø'];
 SELECT maas_predict('same_text', 'ø') = maas_reshape(maas_tensor(ARRAY['ø']), '{}');
 SELECT maas_predict('same_text', '{"x": ["ø"]}'::jsonb) = '{"y": ["ø"]}';
+CREATE TABLE somme AS SELECT i AS "numéro", (ARRAY['é', 'ø'])[1 + i % 2] AS "mot", CASE WHEN i % 2 = 0 THEN 'naïf' ELSE 'rusé' END AS "caractère" FROM generate_series(1, 40) i;
+SET client_min_messages = warning;
+SELECT maas_train('modèle', 'SELECT * FROM somme', 'caractère', options => '{"seed": 1, "epochs": 100}') #>> '{metrics,per_class,0,class}';
+SELECT maas_classify('modèle', s) = 'rusé' FROM (SELECT 7 AS "numéro", 'ø' AS "mot") s;
+SELECT maas_evaluate('modèle', 'SELECT * FROM somme', 'caractère') -> 'accuracy' = '1';
 SQL
 
 # A large object of more bytes than a piece, sent from the client; exported into another one.
