@@ -123,6 +123,11 @@ static void cut(Pieces *p, int threads)
     p->group = p->rows % threads ? 1 : p->rows / threads;
 }
 
+bool maas_product_is_piece(int64_t m, int64_t n, int64_t k)
+{
+    return (double)m * (double)n * (double)k <= MOST;
+}
+
 MaasStatus maas_linear(MaasCtx *c, const MaasLinear *l)
 {
     Pieces p = {.c = c, .l = l};

@@ -20,6 +20,9 @@ MaasStatus maas_product(MaasCtx *c, MaasType type, bool ta, bool tb, int64_t m, 
 /* The product l, whole, on the threads of this run, in pieces between which the stop flag is polled. */
 MaasStatus maas_linear(MaasCtx *c, const MaasLinear *l);
 
+/* Whether a product of this size is one piece: over before anybody would wait for the stop flag. */
+bool maas_product_is_piece(int64_t m, int64_t n, int64_t k);
+
 /* A stack of products: A (..., m, k) times B (..., k, n), the leading dimensions broadcast. */
 typedef struct MaasStack {
     int64_t m, n, k;

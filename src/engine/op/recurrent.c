@@ -13,7 +13,10 @@
 #include "product.h"
 #include "recurrent.h"
 
-enum { TILE = 1 << 16 }; /* elements of the gates' tile */
+enum {
+    TILE = 1 << 16, /* elements of the gates' tile */
+    SHARE = 1 << 20 /* multiplications of a tile's steps: with fewer, other threads do not pay */
+};
 
 /* ---- activations ---- */
 
@@ -219,14 +222,12 @@ static void save_step(const MaasRecurrent *rec, MaasTensor *y, int64_t step, boo
     size_t row = (size_t)rec->hidden * maas_type_size(rec->type);
 
     for (int64_t e = 0; e < rec->batch; e++) {
-        int64_t t = maas_recurrent_time(rec, e, step), d = rec->direction;
-        int64_t to = batch_first ? (e * rec->steps + t) * rec->n_directions + d
-                                 : (t * rec->n_directions + d) * rec->batch + e;
+        char *to = (char *)y->data + (size_t)maas_recurrent_y_row(rec, e, step, batch_first) * row;
 
         if (maas_recurrent_active(rec, e, step))
-            memcpy((char *)y->data + (size_t)to * row, (const char *)rec->h + (size_t)e * row, row);
+            memcpy(to, (const char *)rec->h + (size_t)e * row, row);
         else
-            memset((char *)y->data + (size_t)to * row, 0, row);
+            memset(to, 0, row);
     }
 }
 
@@ -245,18 +246,27 @@ static void sum_biases(const MaasRecurrent *rec, void *sum)
     }
 }
 
-/* to (m, n) = or += a (m, k) b' with b (n, k), packed if it is worth it, and a bias. */
+/* to (m, rows of ld elements) = or += a (m, k) times a packed matrix (k, n), and a bias. */
+static MaasLinear packed_product(int64_t m, int64_t n, int64_t k, const void *a, const float *packed, bool add,
+                                 const void *bias, void *to, int64_t ld)
+{
+    MaasLinear l = maas_linear_of(m, n, k, a, packed, to);
+
+    l.add = add;
+    l.bias = bias;
+    l.ldc = ld;
+    return l;
+}
+
+/* The same with b (n, k), packed if it is worth it. */
 static MaasStatus product(const MaasRecurrent *rec, int64_t m, int64_t n, int64_t k, const void *a, const void *b,
                           const float *packed, bool add, const void *bias, void *to, int64_t ld)
 {
     size_t bytes = (size_t)n * maas_type_size(rec->type);
 
     if (packed) {
-        MaasLinear l = maas_linear_of(m, n, k, a, packed, to);
+        MaasLinear l = packed_product(m, n, k, a, packed, add, bias, to, ld);
 
-        l.add = add;
-        l.bias = bias;
-        l.ldc = ld;
         return maas_stop(rec->c) ? maas_stopped(rec->c) : maas_linear(rec->c, &l);
     }
     for (int64_t i = 0; bias && i < m; i++)
@@ -268,9 +278,15 @@ MaasStatus maas_recurrent_product(const MaasRecurrent *rec, int part, const void
                                   void *to, int64_t ld)
 {
     int64_t first = part ? rec->first_gates * rec->hidden : 0;
-    int64_t end = (part ? rec->gates : rec->first_gates) * rec->hidden;
+    int64_t n = (part ? rec->gates : rec->first_gates) * rec->hidden - first;
 
-    return product(rec, rec->batch, end - first, rec->hidden, h, maas_rec_at(rec, rec->r, first * rec->hidden),
+    if (rec->small) {
+        MaasLinear l = packed_product(rec->batch, n, rec->hidden, h, rec->packed_r[part], add, bias, to, ld);
+
+        maas_kernel->linear_f32(&l, 0, rec->batch, 0, n);
+        return MAAS_OK;
+    }
+    return product(rec, rec->batch, n, rec->hidden, h, maas_rec_at(rec, rec->r, first * rec->hidden),
                    rec->packed_r[part], add, bias, to, ld);
 }
 
@@ -328,12 +344,14 @@ static MaasStatus input_gates(MaasRecurrent *rec, const MaasTensor *x, bool batc
     return product(rec, n * rec->batch, rows, rec->inputs, source, rec->w, rec->packed_w, false, bias, gate, rows);
 }
 
-/* Where step `step` of this direction stands in an output for the backward pass; NULL when nobody asks for it. */
+/* Where step `step` of these examples stands in an output for the backward pass; NULL when nobody asks for it. */
 static void *saved_at(const MaasRecurrent *rec, int which, int64_t step)
 {
     const MaasTensor *t = maas_out(rec->c, rec->n_outputs + which);
 
-    return t ? maas_rec_at(rec, t->data, (rec->direction * t->dims[1] + step) * t->dims[2] * t->dims[3]) : NULL;
+    return t ? maas_rec_at(rec, t->data,
+                           ((rec->direction * t->dims[1] + step) * t->dims[2] + rec->first) * t->dims[3])
+             : NULL;
 }
 
 /* The states before step `step`. */
@@ -348,31 +366,84 @@ static void save_states(const MaasRecurrent *rec, int64_t step)
         memcpy(cell, rec->state, bytes);
 }
 
+MaasRecurrent maas_recurrent_part(const MaasRecurrent *rec, int64_t first, int64_t n)
+{
+    MaasRecurrent part = *rec;
+    void **states[] = {&part.h, &part.state, &part.extra};
+
+    part.first = first;
+    part.batch = n;
+    for (int i = 0; i < 3; i++)
+        if (*states[i])
+            *states[i] = maas_rec_at(rec, *states[i], first * rec->hidden);
+    if (rec->lengths)
+        part.lengths += first;
+    return part;
+}
+
+int64_t maas_recurrent_grain(const MaasRecurrent *rec, int64_t steps)
+{
+    double work = (double)steps * (double)rec->batch * (double)rec->hidden * (double)(rec->gates * rec->hidden);
+    int threads = work < (double)SHARE ? 1 : maas_run_threads(rec->c);
+
+    return (rec->batch + threads - 1) / threads;
+}
+
+/* Steps [from, from + n) of a tile whose gates (n, all, rows) hold the input's share. */
+typedef struct Walk {
+    const MaasRecurrent *rec;
+    bool batch_first;
+    int64_t from, n;
+    void *gate;
+} Walk;
+
+static MaasStatus walk(MaasRecurrent *rec, const Walk *w)
+{
+    MaasTensor *y = maas_out(rec->c, 0);
+    int64_t rows = rec->gates * rec->hidden;
+
+    for (int64_t s = 0; s < w->n && !(rec->small && maas_stop(rec->c)); s++) {
+        rec->saved = rec->state ? NULL : saved_at(rec, REC_SAVED_CELL, w->from + s);
+        MAAS_TRY(rec->step(rec, maas_rec_at(rec, w->gate, (s * rec->all + rec->first) * rows), w->from + s));
+        save_states(rec, w->from + s + 1);
+        if (y)
+            save_step(rec, y, w->from + s, w->batch_first);
+    }
+    return MAAS_OK;
+}
+
+/* Small steps do not fail. */
+static void walk_part(void *arg, int64_t first, int64_t end)
+{
+    const Walk *w = arg;
+    MaasRecurrent part = maas_recurrent_part(w->rec, first, end - first);
+
+    walk(&part, w);
+}
+
 static MaasStatus run_direction(MaasRecurrent *rec, bool batch_first, int64_t tile, const void *bias,
                                 void *gathered, void *gate)
 {
     MaasCtx *c = rec->c;
-    MaasTensor *y = maas_out(c, 0);
-    size_t step_bytes = (size_t)(rec->batch * rec->gates * rec->hidden) * maas_type_size(rec->type);
     bool gather = batch_first || rec->reverse;
-    char *saved_gates = saved_at(rec, REC_SAVED_GATES, 0), *own_gate = gate;
+    int64_t step = rec->batch * rec->gates * rec->hidden;
+    void *saved_gates = saved_at(rec, REC_SAVED_GATES, 0);
 
     load_state(rec, maas_in(c, REC_H), rec->h, batch_first);
     if (rec->state)
         load_state(rec, maas_in(c, REC_C), rec->state, batch_first);
     save_states(rec, 0);
     for (int64_t from = 0; from < rec->steps; from += tile) {
-        int64_t n = rec->steps - from < tile ? rec->steps - from : tile;
+        Walk w = {rec, batch_first, from, rec->steps - from < tile ? rec->steps - from : tile, gate};
 
-        gate = saved_gates ? saved_gates + (size_t)from * step_bytes : own_gate;
-        MAAS_TRY(input_gates(rec, maas_in(c, REC_X), batch_first, from, n, bias, gather ? gathered : NULL, gate));
-        for (int64_t s = 0; s < n; s++) {
-            rec->saved = rec->state ? NULL : saved_at(rec, REC_SAVED_CELL, from + s);
-            MAAS_TRY(rec->step(rec, (char *)gate + (size_t)s * step_bytes, from + s));
-            save_states(rec, from + s + 1);
-            if (y)
-                save_step(rec, y, from + s, batch_first);
-        }
+        if (saved_gates)
+            w.gate = maas_rec_at(rec, saved_gates, from * step);
+        MAAS_TRY(
+            input_gates(rec, maas_in(c, REC_X), batch_first, from, w.n, bias, gather ? gathered : NULL, w.gate));
+        if (rec->small)
+            MAAS_TRY(maas_parallel(c, rec->batch, maas_recurrent_grain(rec, w.n), walk_part, &w));
+        else
+            MAAS_TRY(walk(rec, &w));
     }
     save_state(rec, rec->h, maas_out(c, 1), batch_first);
     if (rec->state)
@@ -394,7 +465,7 @@ MaasStatus maas_recurrent_run(MaasCtx *c, MaasRecurrent *rec, int n_activations,
     rec->n_outputs = lstm ? 3 : 2;
     rec->n_directions = (int)w->dims[0];
     rec->steps = x->dims[batch_first];
-    rec->batch = x->dims[!batch_first];
+    rec->batch = rec->all = x->dims[!batch_first];
     rec->inputs = x->dims[2];
     rec->hidden = r->dims[2];
     rec->lengths = lengths ? MAAS_I32(lengths) : NULL;
@@ -413,12 +484,14 @@ MaasStatus maas_recurrent_run(MaasCtx *c, MaasRecurrent *rec, int n_activations,
     bias = maas_scratch(c, (size_t)rows, size);
     gathered = maas_scratch(c, (size_t)(tile * rec->batch), (size_t)rec->inputs * size);
     gate = maas_scratch(c, (size_t)(tile * rec->batch), (size_t)rows * size);
-    rec->h = maas_scratch(c, (size_t)cells, 4 * size);
+    rec->h = maas_scratch(c, (size_t)cells, 3 * size);
     if (!bias || !gathered || !gate || !rec->h)
         return maas_scratch_failed(c);
     MAAS_TRY(reserve_packed(rec));
+    rec->small = rec->packed_r[0] && (rec->first_gates == rec->gates || rec->packed_r[1]) &&
+                 maas_product_is_piece(rec->batch, rows, rec->hidden);
     rec->extra = maas_rec_at(rec, rec->h, cells);
-    rec->state = lstm ? maas_rec_at(rec, rec->h, 3 * cells) : NULL;
+    rec->state = lstm ? maas_rec_at(rec, rec->h, 2 * cells) : NULL;
     for (rec->direction = 0; rec->direction < rec->n_directions; rec->direction++) {
         int64_t d = rec->direction;
 

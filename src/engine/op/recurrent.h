@@ -45,12 +45,17 @@ double maas_recurrent_cost(const MaasInferCtx *c, int gates);
 /* Opset 1 knows output_sequence; it only said whether Y is wanted. */
 MaasStatus maas_recurrent_adapt(MaasGraph *graph, MaasNode *node, int version, MaasError *err);
 
-/* One direction of one layer while it runs.  Memory: scratch of the node. */
+/*
+ * One direction of one layer while it runs, or a part of its examples on one thread: then pointers to what has a
+ * row for each example begin at the part's first.  Memory: scratch of the node.
+ */
 typedef struct MaasRecurrent MaasRecurrent;
 struct MaasRecurrent {
     MaasCtx *c;
     MaasType type;
     int64_t steps, batch, inputs, hidden;
+    int64_t first, all; /* of the layer's `all` examples the `batch` ones from the first on */
+    bool small;         /* a step's products are: each thread takes its examples through several steps */
     int gates, direction, n_directions;
     int n_outputs;   /* those that a model can name */
     int first_gates; /* of R that a step multiplies at once; the others apart */
@@ -63,7 +68,7 @@ struct MaasRecurrent {
     float *packed_w;       /* W' and R' for kernel/linear.h, R' in two parts as the cell asks; or NULL */
     float *packed_r[2];
     void *h, *state;        /* (batch, hidden): hidden state, LSTM: cell state */
-    void *extra;            /* (2, batch, hidden), working memory of a step */
+    void *extra;            /* (batch, hidden), working memory of a step */
     const int32_t *lengths; /* (batch) or NULL */
     void *saved;            /* (batch, hidden) for what GRU's step saves; NULL: nothing is */
     /* One step: gate (batch, gates * hidden) holds X W' and the biases; updates h (and state) of the examples that
@@ -89,7 +94,19 @@ static inline int64_t maas_recurrent_time(const MaasRecurrent *rec, int64_t exam
 /* Where the state of an example stands in initial_h, Y_h and the like, in rows. */
 static inline int64_t maas_recurrent_state_row(const MaasRecurrent *rec, int64_t example, bool batch_first)
 {
-    return batch_first ? example * rec->n_directions + rec->direction : rec->direction * rec->batch + example;
+    example += rec->first;
+    return batch_first ? example * rec->n_directions + rec->direction : rec->direction * rec->all + example;
+}
+
+/* Where the hidden state of an example after a step stands in Y, in rows. */
+static inline int64_t maas_recurrent_y_row(const MaasRecurrent *rec, int64_t example, int64_t step,
+                                           bool batch_first)
+{
+    int64_t t = maas_recurrent_time(rec, example, step), d = rec->direction;
+
+    example += rec->first;
+    return batch_first ? (example * rec->steps + t) * rec->n_directions + d
+                       : (t * rec->n_directions + d) * rec->all + example;
 }
 
 /* Whether the attribute `direction` has this value. */
@@ -100,6 +117,10 @@ void maas_activate(const MaasRecurrent *rec, int which, void *x, int64_t n);
 /* to (batch, rows of ld elements) = or += h (batch, hidden) R' for the gates of part 0 or 1 of R, and a bias. */
 MaasStatus maas_recurrent_product(const MaasRecurrent *rec, int part, const void *h, bool add, const void *bias,
                                   void *to, int64_t ld);
+/* The n examples from `first` on. */
+MaasRecurrent maas_recurrent_part(const MaasRecurrent *rec, int64_t first, int64_t n);
+/* How many examples a thread takes through that many steps: all where other threads do not pay. */
+int64_t maas_recurrent_grain(const MaasRecurrent *rec, int64_t steps);
 /* Runs all directions. */
 MaasStatus maas_recurrent_run(MaasCtx *c, MaasRecurrent *rec, int n_activations, const char *const *defaults);
 /* Element `index` of a buffer of the layer's type. */

@@ -63,13 +63,22 @@ static MaasStatus product(const Back *b, bool ta, int64_t m, int64_t n, int64_t 
 
 /* ---- one step ---- */
 
-/* Where an example's hidden state of a step stands in Y, in rows. */
-static int64_t y_row(const Back *b, int64_t e, int64_t step)
+/* y (batch, hidden) = or += a (batch, rows of lda elements) times k rows of R; on this thread when that is small.
+ */
+static MaasStatus product_r(const Back *b, int64_t k, const void *a, int64_t lda, const void *r, bool adds, void *y)
 {
-    int64_t t = maas_recurrent_time(&b->rec, e, step), d = b->rec.direction;
+    int64_t m = b->rec.batch, n = b->rec.hidden;
 
-    return b->batch_first ? (e * b->rec.steps + t) * b->rec.n_directions + d
-                          : (t * b->rec.n_directions + d) * b->rec.batch + e;
+    if (b->rec.small) {
+        MaasLinear l = maas_linear_of(m, n, k, a, r, y);
+
+        l.lda = lda;
+        l.ldb = n;
+        l.add = adds;
+        maas_kernel->linear_f32(&l, 0, m, 0, n);
+        return MAAS_OK;
+    }
+    return product(b, false, m, n, k, a, lda, r, n, adds ? 1 : 0, y, n);
 }
 
 /* The gradients before the activations, of one example; dh and dc become those of the states before, but for what
@@ -106,13 +115,13 @@ static void reset_example(const Back *b, const void *r, const void *q, const voi
 /* GRU: through the reset gate and R. */
 static MaasStatus step_gru(const Back *b, int64_t step, void *dgate, void *dq)
 {
-    int64_t n = b->rec.hidden, batch = b->rec.batch, rows = b->rows;
-    const void *gate = at(b, b->gates, step * batch * rows), *before = at(b, b->hidden, step * batch * n);
-    const void *q = at(b, b->cells, step * batch * n), *r_h = at(b, b->rec.r, 2 * n * n);
+    int64_t n = b->rec.hidden, rows = b->rows, row = step * b->rec.all + b->rec.first;
+    const void *gate = at(b, b->gates, row * rows), *before = at(b, b->hidden, row * n);
+    const void *q = at(b, b->cells, row * n), *r_h = at(b, b->rec.r, 2 * n * n);
 
     if (!b->before_reset) /* the fresh state's gradient through R, at the product of reset gate and state */
-        MAAS_TRY(product(b, false, batch, n, n, at(b, dgate, 2 * n), rows, r_h, n, 0, b->product, n));
-    for (int64_t e = 0; e < batch; e++) {
+        MAAS_TRY(product_r(b, n, at(b, dgate, 2 * n), rows, r_h, false, b->product));
+    for (int64_t e = 0; e < b->rec.batch; e++) {
         const void *r = at(b, gate, e * rows + n);
         void *dr = at(b, dgate, e * rows + n), *fresh = at(b, dgate, e * rows + 2 * n);
 
@@ -124,18 +133,18 @@ static MaasStatus step_gru(const Back *b, int64_t step, void *dgate, void *dq)
             reset_example(b, r, at(b, before, e * n), at(b, b->product, e * n), dr, at(b, b->dh, e * n), true);
     }
     if (b->before_reset)
-        MAAS_TRY(product(b, false, batch, n, n, dq, n, r_h, n, 1, b->dh, n));
-    return product(b, false, batch, n, 2 * n, dgate, rows, b->rec.r, n, 1, b->dh, n);
+        MAAS_TRY(product_r(b, n, dq, n, r_h, true, b->dh));
+    return product_r(b, 2 * n, dgate, rows, b->rec.r, true, b->dh);
 }
 
 /* RNN and LSTM: dh = dgate R; examples that have ended keep theirs. */
 static MaasStatus step_through_r(const Back *b, int64_t step, const void *dgate)
 {
-    int64_t n = b->rec.hidden, batch = b->rec.batch;
+    int64_t n = b->rec.hidden;
     void *to = b->rec.lengths ? b->product : b->dh;
 
-    MAAS_TRY(product(b, false, batch, n, b->rows, dgate, b->rows, b->rec.r, n, 0, to, n));
-    for (int64_t e = 0; b->rec.lengths && e < batch; e++)
+    MAAS_TRY(product_r(b, b->rows, dgate, b->rows, b->rec.r, false, to));
+    for (int64_t e = 0; b->rec.lengths && e < b->rec.batch; e++)
         if (maas_recurrent_active(&b->rec, e, step))
             memcpy(at(b, b->dh, e * n), at(b, to, e * n), bytes_of(b, n));
     return MAAS_OK;
@@ -144,10 +153,10 @@ static MaasStatus step_through_r(const Back *b, int64_t step, const void *dgate)
 static MaasStatus step_back(const Back *b, int64_t step, void *dgate, void *dq)
 {
     const MaasTensor *dy = maas_in(b->rec.c, IN_DY);
-    int64_t n = b->rec.hidden, batch = b->rec.batch, rows = b->rows;
+    int64_t n = b->rec.hidden, rows = b->rows;
 
-    for (int64_t e = 0; e < batch; e++) {
-        int64_t row = (step * batch + e) * n, next = row + batch * n;
+    for (int64_t e = 0; e < b->rec.batch; e++) {
+        int64_t row = step * b->rec.all + b->rec.first + e, next = row + b->rec.all;
 
         if (!maas_recurrent_active(&b->rec, e, step)) {
             memset(at(b, dgate, e * rows), 0, bytes_of(b, rows));
@@ -156,9 +165,10 @@ static MaasStatus step_back(const Back *b, int64_t step, void *dgate, void *dq)
             continue;
         }
         if (dy)
-            add(b, at(b, dy->data, y_row(b, e, step) * n), at(b, b->dh, e * n), n);
-        step_example(b, at(b, b->gates, (step * batch + e) * rows), at(b, b->hidden, row), at(b, b->hidden, next),
-                     at(b, b->cells, row), at(b, b->cells, next), at(b, b->dh, e * n), at(b, b->dc, e * n),
+            add(b, at(b, dy->data, maas_recurrent_y_row(&b->rec, e, step, b->batch_first) * n), at(b, b->dh, e * n),
+                n);
+        step_example(b, at(b, b->gates, row * rows), at(b, b->hidden, row * n), at(b, b->hidden, next * n),
+                     at(b, b->cells, row * n), at(b, b->cells, next * n), at(b, b->dh, e * n), at(b, b->dc, e * n),
                      at(b, dgate, e * rows));
     }
     return b->cell == CELL_GRU ? step_gru(b, step, dgate, dq) : step_through_r(b, step, dgate);
@@ -270,16 +280,48 @@ static void tile_peepholes(const Back *b, int64_t from, int64_t n)
     }
 }
 
+/* The steps of a tile, backwards. */
+typedef struct Walk {
+    const Back *b;
+    int64_t from, n;
+} Walk;
+
+static MaasStatus walk(const Back *b, const Walk *w)
+{
+    for (int64_t s = w->n - 1; s >= 0 && !(b->rec.small && maas_stop(b->rec.c)); s--) {
+        int64_t row = s * b->rec.all + b->rec.first;
+
+        MAAS_TRY(step_back(b, w->from + s, at(b, b->dgate, row * b->rows),
+                           b->dq ? at(b, b->dq, row * b->rec.hidden) : NULL));
+    }
+    return MAAS_OK;
+}
+
+/* Small steps do not fail. */
+static void walk_part(void *arg, int64_t first, int64_t end)
+{
+    const Walk *w = arg;
+    Back part = *w->b;
+
+    part.rec = maas_recurrent_part(&part.rec, first, end - first);
+    part.dh = at(&part, part.dh, first * part.rec.hidden);
+    part.dc = at(&part, part.dc, first * part.rec.hidden);
+    part.product = at(&part, part.product, first * part.rec.hidden);
+    walk(&part, w);
+}
+
 static MaasStatus tile_back(Back *b, int64_t from, int64_t n)
 {
     const MaasTensor *x = maas_in(b->rec.c, IN_X), *dx = maas_out(b->rec.c, OUT_X);
-    int64_t batch = b->rec.batch, inputs = b->rec.inputs, h = b->rec.hidden;
+    int64_t batch = b->rec.batch, inputs = b->rec.inputs;
     bool gather = b->batch_first || b->rec.reverse;
     void *tile_x = b->x;
+    Walk w = {b, from, n};
 
-    for (int64_t s = n - 1; s >= 0; s--)
-        MAAS_TRY(step_back(b, from + s, at(b, b->dgate, s * batch * b->rows),
-                           b->dq ? at(b, b->dq, s * batch * h) : NULL));
+    if (b->rec.small)
+        MAAS_TRY(maas_parallel(b->rec.c, batch, maas_recurrent_grain(&b->rec, n), walk_part, &w));
+    else
+        MAAS_TRY(walk(b, &w));
     if (gather)
         gather_x(b, from, n);
     else
@@ -378,7 +420,7 @@ static MaasStatus compute_recurrent_grad(MaasCtx *c)
     rec->gates = gates[b.cell];
     rec->n_directions = (int)w->dims[0];
     rec->steps = x->dims[b.batch_first];
-    rec->batch = x->dims[!b.batch_first];
+    rec->batch = rec->all = x->dims[!b.batch_first];
     rec->inputs = x->dims[2];
     rec->hidden = r->dims[2];
     rec->lengths = lengths ? MAAS_I32(lengths) : NULL;
@@ -388,6 +430,10 @@ static MaasStatus compute_recurrent_grad(MaasCtx *c)
             memset(maas_out(c, i)->data, 0, maas_tensor_bytes(maas_out(c, i)));
     if (rec->batch == 0)
         return MAAS_OK;
+    rec->small =
+        rec->type == MAAS_FLOAT && maas_product_is_piece(rec->batch, b.rows, rec->hidden) &&
+        (maas_run_threads(c) > 1 || /* slower kernels on several threads beat OpenBLAS on one */
+         maas_kernel->linear_leads(false, rec->batch, rec->hidden, b.cell == CELL_GRU ? rec->hidden : b.rows));
     tile = TILE / rec->batch / (b.rows > rec->inputs ? b.rows : rec->inputs) + 1;
     if (tile > rec->steps)
         tile = rec->steps;
