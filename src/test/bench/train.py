@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Training steps of the engine beside PyTorch's, one thread, in turns: samples per second and the ratio.
+"""Training steps of the engine beside PyTorch's, in turns: samples per second and the ratio.
 
-Usage: train.py LIBRARY [--only NAME] [--rounds N] [--cpu-time]
+Usage: train.py LIBRARY [--only NAME] [--rounds N] [--threads 1,2] [--cpu-time]
 
 Both start from the same weights (PyTorch exports its model to ONNX) and take the same batches with Adam; the losses of
 the first steps are compared before anything is timed, and afterwards what onnxruntime makes of the model that the
@@ -106,7 +106,7 @@ def export(model, x):
 def load(path):
     library = ctypes.CDLL(path)
     library.bench_train_new.restype = ctypes.c_void_p
-    library.bench_train_new.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p]
+    library.bench_train_new.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_int]
     library.bench_train_step.restype = ctypes.c_double
     library.bench_train_step.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p,
                                          ctypes.c_int64, ctypes.c_void_p]
@@ -136,7 +136,7 @@ def check_export(library, ours, x, y):
     return gap
 
 
-def run(library, name, rounds, clock):
+def run(library, name, rounds, threads, clock):
     make, draw = NETWORKS[name]
     torch.manual_seed(1)
     model = make()
@@ -145,7 +145,7 @@ def run(library, name, rounds, clock):
     batches = [(draw(), torch.randint(0, 10, (0,))) for _ in range(4)]
     batches = [(x, torch.randint(0, 10, (len(x),))) for x, _ in batches]
     onnx_bytes = export(model, batches[0][0])
-    ours = library.bench_train_new(onnx_bytes, len(onnx_bytes), b'{"optimizer":"adam"}')
+    ours = library.bench_train_new(onnx_bytes, len(onnx_bytes), b'{"optimizer":"adam"}', threads)
     if not ours:
         return None
     optimizer = torch.optim.Adam(model.parameters())
@@ -188,16 +188,19 @@ def main():
     parser.add_argument("library")
     parser.add_argument("--only")
     parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--threads", default="1")
     parser.add_argument("--cpu-time", action="store_true", help="thread CPU time instead of the wall clock")
     options = parser.parse_args()
-    torch.set_num_threads(1)
     library = load(options.library)
-    print(f"PyTorch {torch.__version__}, one thread, Adam; samples per second")
-    print(f"{'network':12} {'maas':>12} {'PyTorch':>12} {'ratio':>8} {'our memory':>13} {'export differs':>15}")
     clock = time.thread_time if options.cpu_time else time.perf_counter
-    ratios = [run(library, name, options.rounds, clock) for name in NETWORKS if options.only in (None, name)]
-    if len(ratios) > 1 and all(ratios):
-        print(f"{'geometric mean':38} {math.exp(sum(map(math.log, ratios)) / len(ratios)):8.2f}")
+    for threads in map(int, options.threads.split(",")):
+        torch.set_num_threads(threads)
+        print(f"PyTorch {torch.__version__}, threads: {threads}, Adam; samples per second")
+        print(f"{'network':12} {'maas':>12} {'PyTorch':>12} {'ratio':>8} {'our memory':>13} {'export differs':>15}")
+        ratios = [run(library, name, options.rounds, threads, clock)
+                  for name in NETWORKS if options.only in (None, name)]
+        if len(ratios) > 1 and all(ratios):
+            print(f"{'geometric mean':38} {math.exp(sum(map(math.log, ratios)) / len(ratios)):8.2f}")
 
 
 if __name__ == "__main__":

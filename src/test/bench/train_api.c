@@ -13,10 +13,11 @@
 typedef struct Bench {
     MaasMem mem;
     MaasTrainer *trainer;
+    int threads;
     MaasError err;
 } Bench;
 
-EXPORT void *bench_train_new(const void *bytes, size_t n, const char *json)
+EXPORT void *bench_train_new(const void *bytes, size_t n, const char *json, int threads)
 {
     Bench *b = calloc(1, sizeof *b);
     MaasTrainOptions options;
@@ -25,7 +26,8 @@ EXPORT void *bench_train_new(const void *bytes, size_t n, const char *json)
     MaasStatus status;
 
     maas_mem_init(&b->mem, &maas_malloc_allocator, 0);
-    MaasRunOptions run = {.mem = &b->mem, .threads = 1};
+    b->threads = threads;
+    MaasRunOptions run = {.mem = &b->mem, .threads = b->threads};
 
     maas_arena_init(&arena, &b->mem);
     memset(&options, 0, sizeof options);
@@ -44,7 +46,7 @@ EXPORT void *bench_train_new(const void *bytes, size_t n, const char *json)
 /* One step on one input and class numbers; the loss, or NaN with the message on standard error. */
 EXPORT double bench_train_step(Bench *b, int type, int rank, const int64_t *dims, void *x, int64_t n, void *labels)
 {
-    MaasRunOptions run = {.mem = &b->mem, .threads = 1};
+    MaasRunOptions run = {.mem = &b->mem, .threads = b->threads};
     MaasStepResult result;
     MaasValue *input, *target;
 
@@ -68,7 +70,7 @@ EXPORT double bench_train_step(Bench *b, int type, int rank, const int64_t *dims
 EXPORT int64_t bench_train_export(Bench *b, const char *path, int type, int rank, const int64_t *dims, void *x,
                                   int64_t samples, void *labels, float *y, int64_t n)
 {
-    MaasRunOptions run = {.mem = &b->mem, .threads = 1};
+    MaasRunOptions run = {.mem = &b->mem, .threads = b->threads};
     FILE *file = fopen(path, "wb");
     MaasValue *input, *target, *output;
     MaasStepResult result;
