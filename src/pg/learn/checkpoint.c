@@ -90,6 +90,8 @@ static void WriteFile(const char *path, const Header *header, const Checkpoint *
     WriteAll(file, path, header, sizeof(*header));
     WriteAll(file, path, c->epochs, strlen(c->epochs));
     WriteAll(file, path, c->state, c->n_state);
+    if (pg_fsync(file) != 0)
+        ereport(ERROR, (errcode_for_file_access(), errmsg("could not fsync the checkpoint \"%s\": %m", path)));
     if (CloseTransientFile(file) != 0)
         ereport(ERROR, (errcode_for_file_access(), errmsg("could not close the checkpoint \"%s\": %m", path)));
 }
@@ -112,7 +114,10 @@ void CheckpointSave(const char *path, const Checkpoint *c)
     PG_TRY();
     {
         WriteFile(fresh, &header, c);
-        (void)durable_rename(fresh, path, ERROR);
+        /* not durable_rename, which opens the file by its new name: the other session may have removed it since */
+        if (rename(fresh, path) != 0)
+            ereport(ERROR,
+                    (errcode_for_file_access(), errmsg("could not rename the checkpoint \"%s\": %m", fresh)));
     }
     PG_CATCH();
     {
