@@ -155,6 +155,22 @@ SELECT maas_load('elsewhere', decode(:'digits', 'base64'));
 SELECT r -> 'version' AS version, (r #>> '{metrics,accuracy}')::float8 > 0.9 AS good
     FROM maas_fine_tune('elsewhere', 'SELECT maas_reshape(pixels::real[]::tensor, ARRAY[1,8,8]) AS image, digit FROM digits', 'digit',
         '{"seed":1,"epochs":2,"learning_rate":0.0001,"validation":0.3}') r;
+-- A classifier with one unit at its end, whose two probabilities come of it: the loss is the one that it was trained with.
+CREATE TABLE steps AS SELECT (i % 7)::real AS a, (i % 5)::real AS b, i % 7 > 3 AS high, i % 3 AS n FROM generate_series(1, 300) i;
+SELECT maas_train('unit', 'SELECT a, b, high FROM steps', 'high', architecture => '{"layers":[{"dense":8,"activation":"relu"},{"dense":1}]}',
+    options => '{"seed":1,"epochs":3,"validation":0}') -> 'version' AS version;
+SELECT abs((r ->> 'loss')::float8 - (e ->> 'log_loss')::float8) < 1e-5 AS same FROM maas_evaluate('unit', 'SELECT a, b, high FROM steps', 'high') e,
+    maas_fine_tune('unit', 'SELECT a, b, high FROM steps', 'high', '{"seed":1,"epochs":1,"batch_size":300,"learning_rate":0,"validation":0}', deploy => false) r;
+SELECT (r #>> '{metrics,accuracy}')::float8 > 0.8 AS good FROM maas_fine_tune('unit', 'SELECT a, b, high FROM steps', 'high', '{"seed":1,"epochs":40}') r;
+-- Whole numbers go on being numbers; truth values are the two classes of a model that has no names for them.
+SELECT maas_train('unit', 'SELECT a, b, n FROM steps', 'n', options => '{"seed":1,"epochs":1,"task":"regress"}') -> 'version' AS version;
+SELECT r -> 'task' AS task FROM maas_fine_tune('unit', 'SELECT a, b, n FROM steps', 'n', '{"seed":1,"epochs":1}') r;
+SELECT r -> 'task' AS task FROM maas_fine_tune('unit', 'SELECT a, b, n % 2 AS n FROM steps', 'n', '{"seed":1,"epochs":1}') r;
+SELECT maas_create('unit', '{"input":[2],"layers":[{"dense":1}]}', seed => 1);
+SELECT r -> 'task' AS task FROM maas_fine_tune('unit', 'SELECT ARRAY[a, b] AS x, n FROM steps', 'n', '{"seed":1,"epochs":1}') r;
+SELECT maas_create('unit', '{"input":[2],"layers":[{"dense":1,"activation":"sigmoid"}]}', seed => 1);
+SELECT r -> 'task' AS task FROM maas_fine_tune('unit', 'SELECT ARRAY[a, b] AS x, high FROM steps', 'high', '{"seed":1,"epochs":1}') r;
+DROP TABLE steps;
 SELECT maas_fine_tune('iris', 'SELECT sepal_length, sepal_width, petal_length, petal_width, ''rose'' AS species FROM iris', 'species');
 SELECT maas_fine_tune('iris', 'SELECT sepal_length, species FROM iris', 'species');
 SELECT maas_fine_tune('none', 'SELECT * FROM iris', 'species');

@@ -393,6 +393,8 @@ typedef struct End {
     const char *last; /* the operator that stands between it and the output: "Softmax", "Sigmoid" ... or "" */
 } End;
 
+#define PAIR "Sigmoid, 1 - p and p" /* the edge gives one number, the output two */
+
 static int output_edge(const MaasTrainer *t, const MaasGraph *graph)
 {
     for (int i = 0; i < graph->n_outputs; i++)
@@ -419,23 +421,56 @@ static bool over_last_axis(MaasGraph *graph, int k)
     return axis == -1 || (rank > 0 ? axis == rank - 1 : axis == 1);
 }
 
+/* The edge itself, behind nodes that only give it another name. */
+static int named_anew(const MaasGraph *graph, int edge)
+{
+    for (int steps = 0, k; steps < MOST_IDENTITIES; steps++) {
+        k = maker(graph, edge);
+        if (k < 0 || !is_op(&graph->nodes[k], "Identity"))
+            break;
+        edge = graph->nodes[k].in[0];
+    }
+    return edge;
+}
+
+static bool is_one(const MaasGraph *graph, int edge)
+{
+    const MaasValue *value = graph->edges[edge].constant;
+
+    return value && value->tensor.type == MAAS_FLOAT && value->tensor.count == 1 &&
+           MAAS_F32(&value->tensor)[0] == 1;
+}
+
+/* Two probabilities of one unit, 1 - p and p: the end of classifiers with a single sigmoid.  *edge: of the unit. */
+static bool find_pair(const MaasGraph *graph, int k, int *edge)
+{
+    const MaasNode *join = &graph->nodes[k];
+    int rest, unit;
+
+    if (!is_op(join, "Concat") || join->n_in != 2)
+        return false;
+    rest = maker(graph, join->in[0]);
+    unit = maker(graph, named_anew(graph, join->in[1]));
+    if (rest < 0 || unit < 0 || !is_op(&graph->nodes[rest], "Sub") || !is_op(&graph->nodes[unit], "Sigmoid") ||
+        !is_one(graph, graph->nodes[rest].in[0]) ||
+        named_anew(graph, graph->nodes[rest].in[1]) != graph->nodes[unit].out[0])
+        return false;
+    *edge = graph->nodes[unit].in[0];
+    return true;
+}
+
 static End find_end(MaasGraph *graph, int edge)
 {
     static const char *const ends[] = {"Softmax", "LogSoftmax", "Sigmoid", "Exp", "Softplus", "Relu"};
 
-    for (int steps = 0;; steps++) {
-        int k = maker(graph, edge);
+    int k = maker(graph, edge = named_anew(graph, edge)), unit;
 
-        if (k < 0 || steps == MOST_IDENTITIES)
-            return (End){edge, ""};
-        if (!is_op(&graph->nodes[k], "Identity")) {
-            for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-                if (is_op(&graph->nodes[k], ends[i]) && (i > 1 || over_last_axis(graph, k)))
-                    return (End){i < 4 ? graph->nodes[k].in[0] : edge, ends[i]};
-            return (End){edge, ""};
-        }
-        edge = graph->nodes[k].in[0];
-    }
+    if (k < 0)
+        return (End){edge, ""};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (is_op(&graph->nodes[k], ends[i]) && (i > 1 || over_last_axis(graph, k)))
+            return (End){i < 4 ? graph->nodes[k].in[0] : edge, ends[i]};
+    return find_pair(graph, k, &unit) && over_last_axis(graph, k) ? (End){unit, PAIR} : (End){edge, ""};
 }
 
 static bool ends_in(const End *end, const char *op)
@@ -449,6 +484,11 @@ static MaasStatus choose_loss(MaasTrainer *t, const End *end, bool *before, cons
     int loss = t->options.loss;
     bool softmax = ends_in(end, "Softmax") || ends_in(end, "LogSoftmax"), sigmoid = ends_in(end, "Sigmoid");
 
+    t->pair = ends_in(end, PAIR) &&
+              (loss == MAAS_LOSS_AUTO || loss == MAAS_LOSS_CROSS_ENTROPY || loss == MAAS_LOSS_BINARY_CROSS_ENTROPY);
+    if (t->pair)
+        loss =
+            MAAS_LOSS_CROSS_ENTROPY; /* of two logits, 0 and that of the unit, it is the binary one of the unit */
     if (loss == MAAS_LOSS_AUTO)
         loss = softmax ? MAAS_LOSS_CROSS_ENTROPY : sigmoid ? MAAS_LOSS_BINARY_CROSS_ENTROPY : MAAS_LOSS_MSE;
     t->info.loss = (MaasLoss)loss;
@@ -460,7 +500,7 @@ static MaasStatus choose_loss(MaasTrainer *t, const End *end, bool *before, cons
                 err, MAAS_ERR_VALUE,
                 "cross_entropy needs a model that ends in Softmax or gives raw scores, it ends in Sigmoid");
         *kind = "cross_entropy";
-        *before = softmax;
+        *before = softmax || t->pair;
         return MAAS_OK;
     case MAAS_LOSS_BINARY_CROSS_ENTROPY:
         if (softmax)
@@ -533,6 +573,17 @@ static MaasStatus class_weight_constant(MaasTrainer *t, MaasGraph *graph, int *e
     return maas_graph_add_constant(graph, "", value, edge, err);
 }
 
+/* (N,1) z becomes (N,2): 0 and z. */
+static MaasStatus both_logits(MaasGraph *graph, int *edge, MaasError *err)
+{
+    int in[2] = {*edge, *edge}, zero;
+
+    MAAS_TRY(maas_build_op(graph, "Sub", 2, in, 1, &zero, err));
+    in[0] = zero;
+    MAAS_TRY(maas_build_op(graph, "Concat", 2, in, 1, edge, err));
+    return maas_build_int(graph, graph->n_nodes - 1, "axis", 1, err);
+}
+
 /* The loss is computed in float, whatever the model gives. */
 static MaasStatus as_float(MaasGraph *graph, int *edge, MaasError *err)
 {
@@ -551,6 +602,8 @@ static MaasStatus add_loss(MaasTrainer *t, MaasGraph *graph, int edge, const cha
     const MaasTrainOptions *o = &t->options;
     int in[4] = {edge};
 
+    if (t->pair)
+        MAAS_TRY(both_logits(graph, &in[0], err));
     MAAS_TRY(as_float(graph, &in[0], err));
     MAAS_TRY(add_input(t, graph, "target", classes ? MAAS_INT64 : MAAS_FLOAT, -1, &in[1], err));
     MAAS_TRY(add_input(t, graph, "sample_weight", MAAS_FLOAT, 1, &in[2], err));

@@ -55,6 +55,7 @@ struct MaasTrainer {
 
     MaasTrainGraph train; /* wanted: loss, weight, gradients of the slots, batch statistics */
     MaasTrainGraph eval;  /* wanted: loss, weight, output */
+    bool pair;            /* the model gives 1 - p and p of one logit */
     int n_inputs;         /* of the model; target and weights follow in the graphs */
     MaasWorkspace workspace;
     int n_variables;

@@ -464,13 +464,13 @@ static void ReadAll(Table *table)
                                                         NameOf(table, table->weight))));
 }
 
-void TableSurveyTarget(Table *table, int64 n_outputs, int n_labels, const char *const *labels)
+void TableSurveyTarget(Table *table, int64 n_outputs, bool numbers, int n_labels, const char *const *labels)
 {
     MemoryContext old;
 
     ReadAll(table);
     old = MemoryContextSwitchTo(table->context);
-    TargetOfModel(table, n_outputs, n_labels, labels);
+    TargetOfModel(table, n_outputs, numbers, n_labels, labels);
     MemoryContextSwitchTo(old);
 }
 

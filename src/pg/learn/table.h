@@ -95,8 +95,8 @@ void TableTexts(Table *table, int n, const MaasArchText *texts);
 void TableSurvey(Table *table, bool classes, bool whole, bool raw);
 
 /* The same for rows that are bound to a model: only the target is looked at.  Classes are the model's, where it
- * has n_labels of them (UTF-8); else numbers from 0 below n_outputs. */
-void TableSurveyTarget(Table *table, int64 n_outputs, int n_labels, const char *const *labels);
+ * has n_labels of them (UTF-8); else numbers from 0 below n_outputs.  numbers: the model was made for numbers. */
+void TableSurveyTarget(Table *table, int64 n_outputs, bool numbers, int n_labels, const char *const *labels);
 
 /* Begins anew; then come the rows that count, one after the other. */
 void TableRewind(Table *table);

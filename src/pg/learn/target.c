@@ -266,7 +266,9 @@ static void TakeClasses(Table *table, int64 n_outputs, int n_labels, const char 
     info->n = Max(n_outputs, 2);
     classes = palloc(sizeof(*classes) * info->n);
     for (int64 i = 0; i < info->n; i++) {
-        const char *text = n_labels == info->n ? pstrdup(labels[i]) : psprintf(INT64_FORMAT, i);
+        const char *text = n_labels == info->n                           ? pstrdup(labels[i])
+                           : target->kind == SOURCE_BOOL && info->n == 2 ? i ? "true" : "false"
+                                                                         : psprintf(INT64_FORMAT, i);
 
         classes[i] = (MaasStr){text, strlen(text)};
         entry = DictionaryFind(&target->dictionary, classes[i]);
@@ -351,11 +353,25 @@ void TargetLearn(Table *table, bool classes)
         LearnNumbers(table, table->settings->standardize && !loss_rules[table->settings->train.loss].unit);
 }
 
-void TargetOfModel(Table *table, int64 n_outputs, int n_labels, const char *const *labels)
+/* Whether there are whole numbers that a model of two classes does not have. */
+static bool HasFurther(const Table *table)
+{
+    const Dictionary *dictionary = &table->target.dictionary;
+    int64 known = 0;
+
+    for (int i = 0; i < 2; i++)
+        known += DictionaryFind(dictionary, (MaasStr){i ? "1" : "0", 1}) != NULL;
+    return dictionary->n > known;
+}
+
+void TargetOfModel(Table *table, int64 n_outputs, bool numbers, int n_labels, const char *const *labels)
 {
     DecideTask(table, n_outputs > 1);
-    if (n_labels > 1 && table->settings->task == TASK_AUTO && table->target.dictionary.hash)
+    if (table->settings->task == TASK_AUTO && table->target.dictionary.hash && n_labels > 1)
         table->task = MAAS_TASK_CLASSIFY;
+    else if (table->settings->task == TASK_AUTO && table->task == MAAS_TASK_CLASSIFY &&
+             IsWholeNumber(table->target.type) && (numbers || (n_outputs == 1 && HasFurther(table))))
+        table->task = MAAS_TASK_REGRESS;
     CheckLoss(table);
     table->target_info.name = table->target.column.name;
     table->target_info.task = table->task;

@@ -13,7 +13,7 @@ void TargetCount(Table *table);
  * classes: whole numbers are classes, however many there are. */
 void TargetLearn(Table *table, bool classes);
 /* The same for rows that are bound to a model, as TableSurveyTarget. */
-void TargetOfModel(Table *table, int64 n_outputs, int n_labels, const char *const *labels);
+void TargetOfModel(Table *table, int64 n_outputs, bool numbers, int n_labels, const char *const *labels);
 
 /* The class of the row, and its entry; that throws when the survey did not see it. */
 MaasStr TargetText(const Table *table);

@@ -600,6 +600,7 @@ static void BeginNew(Training *t)
 typedef struct Tuned {
     ModelRef ref;
     int64 n_outputs;
+    bool numbers; /* we made it, to give numbers */
     int n_labels;
     const char **labels;
 } Tuned;
@@ -642,6 +643,7 @@ static void LookAtModel(Training *t, Tuned *tuned)
     tuned->n_outputs = port->rank > 1 ? port->dims[port->rank - 1] : 1;
     for (int i = 0; i < call.info->n_metadata; i++)
         prepared |= strcmp(call.info->metadata[2 * i], "maas.target") == 0;
+    tuned->numbers = prepared && tuned->n_labels <= 1;
     if (prepared) {
         const char **freeze = palloc(sizeof(char *) * (train->freeze.n + 1));
 
@@ -665,7 +667,7 @@ static void BeginTuned(Training *t)
     t->table = TableOpen(t->query, t->target, &t->settings, t->function, true);
     MemoryContextSwitchTo(t->context);
     INSTR_TIME_SET_CURRENT(begun);
-    TableSurveyTarget(t->table, tuned.n_outputs, tuned.n_labels, tuned.labels);
+    TableSurveyTarget(t->table, tuned.n_outputs, tuned.numbers, tuned.n_labels, tuned.labels);
     t->loader = LoaderBind(t->table, t->tune);
     t->reading = Seconds(begun);
     bytes = StoreRead(&tuned.ref, context);
