@@ -27,6 +27,9 @@ SELECT count(*) AS versions, count(DISTINCT sha256) AS models FROM maas.versions
 SELECT maas_train('side', 'SELECT * FROM nowhere', 'side', background => true) ->> 'run' AS run \gset
 SELECT wait_for(:run);
 SELECT status, version, error FROM maas.training_runs WHERE id = :run;
+SELECT maas_train('side', 'SELECT * FROM points', 'side', options => '{"epoch":1}', background => true) ->> 'run' AS run \gset
+SELECT wait_for(:run);
+SELECT status, version, error FROM maas.training_runs WHERE id = :run;
 SELECT maas_train('side', 'SELECT * FROM points', 'sde', background => true) ->> 'run' AS run \gset
 SELECT wait_for(:run);
 SELECT status, version, error FROM maas.training_runs WHERE id = :run;
@@ -67,6 +70,9 @@ SELECT count(*) FROM maas.training_progress;
 SELECT maas_train('long', 'SELECT * FROM points', 'side', options => '{"seed":1,"epochs":1000000000}', background => true) ->> 'run' AS run \gset
 SELECT pg_terminate_backend(pid) FROM maas.training_run WHERE id = :run;
 SELECT wait_for(:run);
+-- So does one whose process has its number from another by now, as after a restart of the server.
+UPDATE maas.training_run SET pid = pg_backend_pid(), begun_at = '2000-01-01' WHERE id = :run;
+SELECT status FROM maas.training_runs WHERE id = :run;
 SELECT maas_drop('side'), maas_drop('other'), maas_drop('twice');
 DROP TABLE points;
 DROP FUNCTION wait_for(bigint);

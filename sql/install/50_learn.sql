@@ -54,7 +54,9 @@ CREATE FUNCTION maas.list_training_runs() RETURNS TABLE (
     BEGIN ATOMIC
         SELECT r.id, r.model, r.version, r.owner,
             CASE WHEN r.status OPERATOR(pg_catalog.=) 'running'
-                AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_get_activity(r.pid)) THEN 'killed' ELSE r.status END, r.error, r.query, r.target, r.architecture, r.options, r.seed,
+                AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_get_activity(r.pid) a -- the number may be another's by now
+                    WHERE a.backend_start OPERATOR(pg_catalog.>) r.begun_at IS NOT TRUE)
+            THEN 'killed' ELSE r.status END, r.error, r.query, r.target, r.architecture, r.options, r.seed,
             r.epochs, r.seconds, r.seconds_reading, r.seconds_learning, r.begun_at, r.ended_at
         FROM maas.training_run r;
     END;

@@ -199,6 +199,20 @@ static int64 TakeRequest(dsm_handle handle, TrainRequest *request)
     return run;
 }
 
+/* The error as a client would see it. */
+static char *TextOfError(const ErrorData *error)
+{
+    StringInfoData text;
+
+    initStringInfo(&text);
+    appendStringInfoString(&text, error->message ? error->message : "unknown error");
+    if (error->detail)
+        appendStringInfo(&text, "\nDETAIL:  %s", error->detail);
+    if (error->hint)
+        appendStringInfo(&text, "\nHINT:  %s", error->hint);
+    return text.data;
+}
+
 void maas_training_worker(Datum handle)
 {
     TrainRequest request = {0};
@@ -228,7 +242,7 @@ void maas_training_worker(Datum handle)
         AbortCurrentTransaction();
         SetUserIdAndSecContext(user, security);
         Begin();
-        RecordFailed(run, error->message);
+        RecordFailed(run, TextOfError(error));
         Commit();
     }
     PG_END_TRY();

@@ -61,6 +61,7 @@ static uint64 Hash(const Checkpoint *c)
         hash = hash_bytes_extended(next, n, hash);
         next += n;
         left -= n;
+        CHECK_FOR_INTERRUPTS();
     }
     return hash;
 }
