@@ -144,6 +144,24 @@ SELECT (r ->> 'steps')::bigint >= 5 AS went_on FROM maas_train('long', 'SELECT *
 -- Another one has none.
 SELECT r -> 'epochs' AS epochs FROM maas_train('long', 'SELECT * FROM iris', 'species', options => '{"seed":3,"epochs":1,"resume":true}') r;
 
+-- Not from one whose numbers of classes stand for others by now.
+CREATE TABLE moods AS SELECT i % 7 AS x, (ARRAY['bad', 'good'])[1 + i % 2] AS mood FROM generate_series(1, 100) i;
+SET statement_timeout = '2s';
+DO $$
+BEGIN
+    SET LOCAL client_min_messages = warning;
+    PERFORM maas_train('moods', 'SELECT * FROM moods', 'mood', options => '{"seed":3,"epochs":100000000,"checkpoint":1}');
+EXCEPTION WHEN query_canceled THEN
+    RAISE NOTICE 'cancelled';
+END
+$$;
+RESET statement_timeout;
+UPDATE moods SET mood = 'middling' WHERE mood = 'bad';
+SELECT maas_train('moods', 'SELECT * FROM moods', 'mood', options => '{"seed":3,"epochs":1,"resume":true}');
+UPDATE moods SET mood = 'bad' WHERE mood = 'middling';
+SELECT (r ->> 'steps')::bigint >= 1 AS went_on FROM maas_train('moods', 'SELECT * FROM moods', 'mood', options => '{"seed":3,"epochs":1,"resume":true}') r;
+DROP TABLE moods;
+
 SET client_min_messages = warning;
 
 -- Fine-tuning: our own model and one that was made elsewhere.

@@ -23,11 +23,12 @@
 #include "catalog/store.h"
 #include "checkpoint.h"
 
-#define MAGIC UINT64CONST(0x6d616173636b7031)
+#define MAGIC UINT64CONST(0x6d616173636b7032)
 
 typedef struct Header {
     uint64 magic;
     int64 seed, epoch, step, seen, steps_done;
+    uint64 meaning;
     double loss, weight;
     uint64 n_epochs, n_state;
     uint64 hash; /* of what follows */
@@ -106,6 +107,7 @@ void CheckpointSave(const char *path, const Checkpoint *c)
                      .step = c->step,
                      .seen = c->seen,
                      .steps_done = c->steps_done,
+                     .meaning = c->meaning,
                      .loss = c->loss,
                      .weight = c->weight,
                      .n_epochs = strlen(c->epochs),
@@ -181,6 +183,7 @@ bool CheckpointLoad(const char *path, Checkpoint *c)
     c->step = header.step;
     c->seen = header.seen;
     c->steps_done = header.steps_done;
+    c->meaning = header.meaning;
     c->loss = header.loss;
     c->weight = header.weight;
     return true;

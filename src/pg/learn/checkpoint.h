@@ -14,6 +14,7 @@ typedef struct Checkpoint {
     int64 epoch; /* that is under way, from 0 */
     int64 step;  /* steps of this epoch that are done */
     int64 seen, steps_done;
+    uint64 meaning;      /* of the table: TableMeaning */
     double loss, weight; /* sums of this epoch */
     const char *epochs;  /* JSON of the epochs that are done, without the last bracket */
     void *state;         /* of the trainer */

@@ -474,6 +474,30 @@ void TableSurveyTarget(Table *table, int64 n_outputs, bool numbers, int n_labels
     MemoryContextSwitchTo(old);
 }
 
+static uint64 HashTexts(uint64 hash, int64 n, const MaasStr *texts)
+{
+    for (int64 i = 0; texts && i < n; i++)
+        hash = hash_combine64(
+            hash, hash_bytes_extended((const unsigned char *)texts[i].data, (int)texts[i].length, (uint64)i));
+    return hash;
+}
+
+uint64 TableMeaning(const Table *table)
+{
+    const MaasTarget *target = &table->target_info;
+    uint64 hash = HashTexts((uint64)target->n, target->n, target->strings);
+
+    for (int64 i = 0; target->numbers && i < target->n; i++)
+        hash = hash_combine64(hash, (uint64)target->numbers[i]);
+    for (int i = 0; i < table->learned.n_columns; i++) {
+        const MaasColumn *column = &table->learned.columns[i];
+
+        hash = hash_combine64(hash, (uint64)column->kind << 1 | column->missing);
+        hash = HashTexts(hash, column->n_categories, column->categories);
+    }
+    return hash;
+}
+
 void TableTexts(Table *table, int n, const MaasArchText *texts)
 {
     for (int i = 0; i < n; i++)

@@ -106,6 +106,9 @@ bool TableNext(Table *table, bool *apart);
 /* At the end: throws unless there were as many rows as the survey saw. */
 void TableCheckSame(const Table *table);
 
+/* A hash of what the network's inputs and outputs stand for: classes, categories, words, in their order. */
+uint64 TableMeaning(const Table *table);
+
 /* The row without the target and the other special columns. */
 Datum TableFeatures(const Table *table);
 /* Of the row; all allocate in the current memory context, for which table->row is meant. */

@@ -160,11 +160,13 @@ static void MakeTrainer(Training *t, const void *bytes, size_t n_bytes)
 /* Finds the checkpoint to go on from, before anything depends on the seed. */
 static bool FindCheckpoint(Training *t, Checkpoint *checkpoint)
 {
-    const char *architecture =
-        t->architecture ? JsonbToCString(NULL, (JsonbContainer *)&t->architecture->root, VARSIZE(t->architecture))
-                        : "";
+    const char *network = "";
 
-    t->checkpoint_path = CheckpointPath(t->name, t->query, t->target, architecture);
+    if (t->architecture)
+        network = JsonbToCString(NULL, (JsonbContainer *)&t->architecture->root, VARSIZE(t->architecture));
+    else if (t->tune)
+        network = psprintf("tune %s", text_to_cstring(t->tune));
+    t->checkpoint_path = CheckpointPath(t->name, t->query, t->target, network);
     if (t->settings.checkpoint > 0)
         CheckpointSweep(t->checkpoint_path);
     if (!t->settings.resume)
@@ -181,6 +183,11 @@ static void Resume(Training *t, const Checkpoint *checkpoint)
 {
     MaasError err = {0};
 
+    if (checkpoint->meaning != TableMeaning(t->table))
+        ereport(ERROR,
+                (errcode(ERRCODE_DATA_EXCEPTION),
+                 errmsg("the checkpoint is of other classes or categories than those that the query returns now"),
+                 errhint("Train without \"resume\".")));
     if (maas_trainer_restore(t->trainer, checkpoint->state, checkpoint->n_state, &err) != MAAS_OK) {
         maas_error_prefix(&err, "the checkpoint does not fit");
         BorderThrow(&err);
@@ -204,6 +211,7 @@ static void SaveCheckpoint(Training *t, int64 epoch)
                              .step = t->epoch_steps,
                              .seen = t->seen,
                              .steps_done = t->steps_done,
+                             .meaning = TableMeaning(t->table),
                              .loss = t->epoch_loss,
                              .weight = t->epoch_weight,
                              .epochs = t->epochs.data};
