@@ -75,8 +75,8 @@ double K(cross_entropy)(const float *x, const float *q, float total, int64_t n, 
         sum += e[i];
     }
 #pragma omp simd reduction(+ : dot)
-    for (int64_t i = 0; i < n; i++)
-        dot += q[i] * (x[i] - most);
+    for (int64_t i = 0; i < n; i++) /* a class that is ruled out (minus infinity) is not asked for, either */
+        dot += q[i] != 0 ? q[i] * (x[i] - most) : 0;
     float factor = total / sum;
 
 #pragma omp simd

@@ -63,11 +63,11 @@ INLINE void rmsprop(const MaasUpdate *u, float *w, const float *g, float *s0, fl
 {
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) {
-        float d = whole(u, w[i], g[i]), square = u->beta2 * s0[i] + (1 - u->beta2) * (d * d), spread = square;
+        float d = whole(u, w[i], g[i]), square = u->beta2 * s0[i] + u->fresh2 * (d * d), spread = square;
 
         s0[i] = square;
         if (centered) {
-            float mean = s2[i] + (d - s2[i]) * (1 - u->beta2);
+            float mean = s2[i] + (d - s2[i]) * u->fresh2;
 
             s2[i] = mean;
             spread = square - mean * mean;
@@ -100,8 +100,8 @@ INLINE void adam(const MaasUpdate *u, float *w, const float *g, float *s0, float
 {
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) {
-        float d = whole(u, w[i], g[i]), mean = s0[i] + (d - s0[i]) * (1 - u->beta1);
-        float square = u->beta2 * s1[i] + (1 - u->beta2) * (d * d), largest = square;
+        float d = whole(u, w[i], g[i]), mean = s0[i] + (d - s0[i]) * u->fresh1;
+        float square = u->beta2 * s1[i] + u->fresh2 * (d * d), largest = square;
 
         s0[i] = mean;
         s1[i] = square;
@@ -125,10 +125,10 @@ static void update_lion(const MaasUpdate *u, float *w, const float *g, float *s0
 {
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) {
-        float d = whole(u, w[i], g[i]), mixed = u->beta1 * s0[i] + (1 - u->beta1) * d;
+        float d = whole(u, w[i], g[i]), mixed = u->beta1 * s0[i] + u->fresh1 * d;
         float sign = (float)(mixed > 0) - (float)(mixed < 0);
 
-        s0[i] = u->beta2 * s0[i] + (1 - u->beta2) * d;
+        s0[i] = u->beta2 * s0[i] + u->fresh2 * d;
         w[i] = w[i] * u->shrink - u->rate * sign;
     }
 }

@@ -26,8 +26,9 @@ typedef struct MaasUpdate {
     float momentum; /* SGD, RMSprop */
     float fresh;    /* SGD: share of the gradient that enters the momentum, 1 - dampening */
     float beta1, beta2, epsilon;
-    float root; /* Adam: 1 / sqrt(1 - beta2^step); rate is divided by 1 - beta1^step already */
-    bool first; /* SGD: there is no momentum yet */
+    float fresh1, fresh2; /* 1 - beta1 and 1 - beta2, rounded once: near 1 little is left of a rounded beta */
+    float root;           /* Adam: 1 / sqrt(1 - beta2^step); rate is divided by 1 - beta1^step already */
+    bool first;           /* SGD: there is no momentum yet */
     bool nesterov, centered, amsgrad;
 } MaasUpdate;
 

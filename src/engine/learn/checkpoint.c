@@ -107,8 +107,10 @@ MaasStatus maas_trainer_save(const MaasTrainer *trainer, MaasMem *mem, void **by
                      .step = t->step,
                      .schedule = t->schedule,
                      .has_best = t->has_best};
-    uint8_t *block = maas_alloc(mem, n, err), *at = block;
+    uint8_t *block, *at;
 
+    MAAS_TRY(maas_trainer_check_finite(t, err));
+    block = at = maas_alloc(mem, n, err);
     if (!block)
         return err->status;
     memcpy(at, &header, sizeof header);

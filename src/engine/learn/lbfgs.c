@@ -3,7 +3,8 @@
  *
  * Nocedal and Wright, "Numerical Optimization", algorithms 7.4 (two loops over remembered updates), 3.5 and 3.6
  * (line search by the strong Wolfe conditions), with the constants of torch.optim.LBFGS, so that steps are equal.
- * All vectors are flat, in double; the parameters themselves stay float.
+ * All vectors are flat, in double; the parameters themselves stay float.  A step that fails is undone: of the
+ * remembered updates only those that it writes over are kept for that, as the ring may hold gigabytes.
  */
 #include <math.h>
 #include <string.h>
@@ -17,12 +18,17 @@
 #define CURVATURE 0.9
 #define MOST_SEARCHES 25
 
+/* The numbers of the state: iterations so far, remembered updates (a ring), the last step, the first Hessian. */
+typedef struct Numbers {
+    int64_t iterations, remembered, oldest;
+    double step, diagonal;
+} Numbers;
+
 struct MaasLbfgs {
     MaasMem *mem;
     int64_t n, history;
-    /* the state: iterations so far, remembered updates (a ring), the last direction, step and gradient */
-    int64_t iterations, remembered, oldest;
-    double step, diagonal;
+    /* the state: numbers, the last direction and gradient, the updates */
+    Numbers now;
     double *direction, *last_gradient; /* (n) */
     double *changes, *differences;     /* of parameters and gradients: (history, n) */
     double *rho;                       /* (history) */
@@ -31,7 +37,12 @@ struct MaasLbfgs {
     double *gradient;                  /* (n) */
     double *at_low, *at_high, *at_new; /* gradients of a search (n) */
     double *alpha;                     /* (history) */
-    double *before;                    /* copy of the state, for failures */
+    /* what undoes a step: its numbers, direction and gradient before it, updates before they were written over */
+    Numbers before;
+    int64_t most_kept, n_kept;
+    double *kept_vectors;                    /* (2, n) */
+    double *kept_changes, *kept_differences; /* (most_kept, n) */
+    double *kept_rho;                        /* (most_kept) */
 };
 
 /* What is saved: the scalars, then the vectors. */
@@ -41,9 +52,10 @@ void maas_lbfgs_free(MaasLbfgs *lbfgs)
 {
     if (!lbfgs)
         return;
-    double *vectors[] = {lbfgs->direction, lbfgs->last_gradient, lbfgs->changes,  lbfgs->differences,
-                         lbfgs->rho,       lbfgs->start,         lbfgs->gradient, lbfgs->at_low,
-                         lbfgs->at_high,   lbfgs->at_new,        lbfgs->alpha,    lbfgs->before};
+    double *vectors[] = {
+        lbfgs->direction, lbfgs->last_gradient, lbfgs->changes,      lbfgs->differences,      lbfgs->rho,
+        lbfgs->start,     lbfgs->gradient,      lbfgs->at_low,       lbfgs->at_high,          lbfgs->at_new,
+        lbfgs->alpha,     lbfgs->kept_vectors,  lbfgs->kept_changes, lbfgs->kept_differences, lbfgs->kept_rho};
 
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)
         maas_free(lbfgs->mem, vectors[i]);
@@ -59,13 +71,25 @@ size_t maas_lbfgs_state_size(const MaasLbfgs *lbfgs)
 
 static MaasStatus make_vectors(MaasLbfgs *l, MaasError *err)
 {
-    size_t n = (size_t)l->n, h = (size_t)l->history, bytes;
+    size_t n = (size_t)l->n, h = (size_t)l->history, kept = (size_t)l->most_kept, bytes;
     struct {
         double **vector;
         size_t rows, columns;
-    } vectors[] = {{&l->direction, 1, n}, {&l->last_gradient, 1, n}, {&l->changes, h, n},  {&l->differences, h, n},
-                   {&l->rho, 1, h},       {&l->start, 1, n},         {&l->gradient, 1, n}, {&l->at_low, 1, n},
-                   {&l->at_high, 1, n},   {&l->at_new, 1, n},        {&l->alpha, 1, h}};
+    } vectors[] = {{&l->direction, 1, n},
+                   {&l->last_gradient, 1, n},
+                   {&l->changes, h, n},
+                   {&l->differences, h, n},
+                   {&l->rho, 1, h},
+                   {&l->start, 1, n},
+                   {&l->gradient, 1, n},
+                   {&l->at_low, 1, n},
+                   {&l->at_high, 1, n},
+                   {&l->at_new, 1, n},
+                   {&l->alpha, 1, h},
+                   {&l->kept_vectors, 2, n},
+                   {&l->kept_changes, kept, n},
+                   {&l->kept_differences, kept, n},
+                   {&l->kept_rho, 1, kept}};
 
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
         if (!maas_mul(vectors[i].columns, sizeof(double), &bytes))
@@ -74,8 +98,7 @@ static MaasStatus make_vectors(MaasLbfgs *l, MaasError *err)
         if (!*vectors[i].vector)
             return err->status;
     }
-    l->before = maas_alloc_array(l->mem, maas_lbfgs_state_size(l), sizeof(double), err);
-    return l->before ? MAAS_OK : err->status;
+    return MAAS_OK;
 }
 
 MaasStatus maas_lbfgs_new(const MaasTrainOptions *options, MaasMem *mem, const MaasSlot *slots, int n,
@@ -87,7 +110,8 @@ MaasStatus maas_lbfgs_new(const MaasTrainOptions *options, MaasMem *mem, const M
         return err->status;
     l->mem = mem;
     l->history = options->history;
-    l->diagonal = 1;
+    l->most_kept = options->max_iterations < l->history ? options->max_iterations : l->history;
+    l->now.diagonal = 1;
     for (int i = 0; i < n; i++)
         l->n += slots[i].count;
     MaasStatus status = make_vectors(l, err);
@@ -113,11 +137,11 @@ void maas_lbfgs_save(const MaasLbfgs *l, double *state)
 {
     size_t n = (size_t)l->n, h = (size_t)l->history, at = STATE_SCALARS;
 
-    state[0] = (double)l->iterations;
-    state[1] = (double)l->remembered;
-    state[2] = (double)l->oldest;
-    state[3] = l->step;
-    state[4] = l->diagonal;
+    state[0] = (double)l->now.iterations;
+    state[1] = (double)l->now.remembered;
+    state[2] = (double)l->now.oldest;
+    state[3] = l->now.step;
+    state[4] = l->now.diagonal;
     copy_state(state, l->direction, n, &at, true);
     copy_state(state, l->last_gradient, n, &at, true);
     copy_state(state, l->changes, n * h, &at, true);
@@ -132,11 +156,7 @@ bool maas_lbfgs_restore(MaasLbfgs *l, const double *state)
     if (!(state[0] >= 0 && state[0] < 1e15 && state[1] >= 0 && state[1] <= (double)h && state[2] >= 0 &&
           state[2] < (double)h))
         return false;
-    l->iterations = (int64_t)state[0];
-    l->remembered = (int64_t)state[1];
-    l->oldest = (int64_t)state[2];
-    l->step = state[3];
-    l->diagonal = state[4];
+    l->now = (Numbers){(int64_t)state[0], (int64_t)state[1], (int64_t)state[2], state[3], state[4]};
     state += STATE_SCALARS;
     memcpy(l->direction, state, n * sizeof *state);
     memcpy(l->last_gradient, state + n, n * sizeof *state);
@@ -179,6 +199,44 @@ static void copy(double *to, const double *from, int64_t n)
     memcpy(to, from, (size_t)n * sizeof *to);
 }
 
+/* ---- undoing a step ---- */
+
+static void keep_state(MaasLbfgs *l)
+{
+    l->before = l->now;
+    l->n_kept = 0;
+    copy(l->kept_vectors, l->direction, l->n);
+    copy(l->kept_vectors + l->n, l->last_gradient, l->n);
+}
+
+/* Exchanges the next kept update with the one at its place in the ring, which a step fills in this order. */
+static void exchange_kept(MaasLbfgs *l, int64_t k, bool keep)
+{
+    int64_t at = (l->before.oldest + l->before.remembered + k) % l->history;
+    double *pairs[2][2] = {{l->changes + at * l->n, l->kept_changes + k * l->n},
+                           {l->differences + at * l->n, l->kept_differences + k * l->n}};
+
+    for (int i = 0; i < 2; i++)
+        copy(pairs[i][keep], pairs[i][!keep], l->n);
+    *(keep ? &l->kept_rho[k] : &l->rho[at]) = keep ? l->rho[at] : l->kept_rho[k];
+}
+
+/* Before the next update is written. */
+static void keep_update(MaasLbfgs *l)
+{
+    if (l->n_kept < l->most_kept) /* else all of the ring is kept */
+        exchange_kept(l, l->n_kept++, true);
+}
+
+static void undo_step(MaasLbfgs *l)
+{
+    for (int64_t k = 0; k < l->n_kept; k++)
+        exchange_kept(l, k, false);
+    copy(l->direction, l->kept_vectors, l->n);
+    copy(l->last_gradient, l->kept_vectors + l->n, l->n);
+    l->now = l->before;
+}
+
 /* ---- the problem ---- */
 
 typedef struct Problem {
@@ -188,11 +246,18 @@ typedef struct Problem {
     int n_slots;
     MaasLossFn fn;
     void *ctx;
+    const MaasStop *stop;
     MaasError *err;
     int64_t evaluations;
 } Problem;
 
-/* Loss and gradient with penalties at the parameters as they stand; *data: without the penalties. */
+static MaasStatus go_on(const Problem *p)
+{
+    return maas_stop_raised(p->stop) ? maas_fail(p->err, MAAS_ERR_CANCEL, "stopped") : MAAS_OK;
+}
+
+/* Loss and gradient with penalties at the parameters as they stand; *data: without the penalties.  The loss is
+ * infinite where it or the gradient is no finite number. */
 static MaasStatus evaluate(Problem *p, double *gradient, double *loss, double *data)
 {
     double penalty = 0;
@@ -206,6 +271,7 @@ static MaasStatus evaluate(Problem *p, double *gradient, double *loss, double *d
         double l1 = s->penalized ? p->options->l1 : 0, l2 = s->penalized ? p->options->l2 : 0;
         double decay = p->options->weight_decay;
 
+        MAAS_TRY(go_on(p));
         for (int64_t k = 0; k < s->count; k++) {
             double w = (double)s->w[k];
 
@@ -215,9 +281,21 @@ static MaasStatus evaluate(Problem *p, double *gradient, double *loss, double *d
     }
     *loss += penalty;
     if (!isfinite(*loss) || !isfinite(dot(gradient, gradient, p->l->n)))
-        return maas_fail(p->err, MAAS_ERR_VALUE, "the loss is %g, its gradient %s", *loss,
-                         isfinite(*loss) ? "no finite number" : "unknown");
+        *loss = INFINITY;
     return MAAS_OK;
+}
+
+/* The same where there is no way back. */
+static MaasStatus evaluate_here(Problem *p, double *gradient, double *loss, double *data)
+{
+    MAAS_TRY(evaluate(p, gradient, loss, data));
+    if (*loss < INFINITY)
+        return MAAS_OK;
+    maas_fail(p->err, MAAS_ERR_VALUE, "the loss is %g%s", *data,
+              isfinite(*data) ? ", but its gradient is no finite number" : "");
+    maas_error_hint(p->err, "A smaller learning_rate may help; look for values in the data that are no finite "
+                            "numbers.");
+    return p->err->status;
 }
 
 static void get_parameters(const Problem *p, double *x)
@@ -252,16 +330,17 @@ static MaasStatus at_step(Problem *p, double t, Point *point)
     set_parameters(p, t);
     point->t = t;
     MAAS_TRY(evaluate(p, point->g, &point->f, &data));
-    point->slope = dot(point->g, p->l->direction, p->l->n);
+    point->slope = point->f < INFINITY ? dot(point->g, p->l->direction, p->l->n) : 0;
     return MAAS_OK;
 }
 
-/* The minimum of the cubic through two points, kept within [low, high]. */
+/* The minimum of the cubic through two points, kept within [low, high]; the middle where there is none or one of
+ * the points lies where the loss is infinite. */
 static double cubic_minimum(const Point *a, const Point *b, double low, double high)
 {
     double d1 = a->slope + b->slope - 3 * (a->f - b->f) / (a->t - b->t), square = d1 * d1 - a->slope * b->slope;
 
-    if (!(square >= 0))
+    if (!(square >= 0 && square < INFINITY))
         return (low + high) / 2;
     double d2 = sqrt(square);
     double t = a->t <= b->t ? b->t - (b->t - a->t) * ((b->slope + d2 - d1) / (b->slope - a->slope + 2 * d2))
@@ -309,6 +388,7 @@ static MaasStatus zoom(Problem *p, const Point *origin, Point ends[2], Point *ne
                 stuck = true;
         } else
             stuck = false;
+        MAAS_TRY(go_on(p));
         MAAS_TRY(at_step(p, t, new));
         ++*searches;
         Point *best = &ends[*low], *other = &ends[1 - *low];
@@ -378,54 +458,59 @@ static MaasStatus search(Problem *p, double first, double *step, double *loss, d
 
 static double *row(double *rows, const MaasLbfgs *l, int64_t k)
 {
-    return rows + (l->oldest + k) % l->history * l->n;
+    return rows + (l->now.oldest + k) % l->history * l->n;
 }
 
 /* Remembers the last update if the curvature along it is positive. */
 static void remember(MaasLbfgs *l, const double *gradient)
 {
-    int64_t slot = (l->oldest + l->remembered) % l->history;
+    int64_t slot = (l->now.oldest + l->now.remembered) % l->history;
     double *s = l->changes + slot * l->n, *y = l->differences + slot * l->n, ys = 0, yy = 0;
 
     /* the slot may hold the oldest update, so look before writing */
     for (int64_t i = 0; i < l->n; i++) {
         double dy = gradient[i] - l->last_gradient[i];
 
-        ys += dy * l->direction[i] * l->step;
+        ys += dy * l->direction[i] * l->now.step;
         yy += dy * dy;
     }
     if (!(ys > LEAST_CURVATURE))
         return;
+    keep_update(l);
     for (int64_t i = 0; i < l->n; i++) {
-        s[i] = l->direction[i] * l->step;
+        s[i] = l->direction[i] * l->now.step;
         y[i] = gradient[i] - l->last_gradient[i];
     }
     l->rho[slot] = 1 / ys;
-    l->diagonal = ys / yy;
-    if (l->remembered < l->history)
-        l->remembered++;
+    l->now.diagonal = ys / yy;
+    if (l->now.remembered < l->history)
+        l->now.remembered++;
     else
-        l->oldest = (l->oldest + 1) % l->history;
+        l->now.oldest = (l->now.oldest + 1) % l->history;
 }
 
 /* direction = - (inverse Hessian as remembered) * gradient */
-static void choose_direction(MaasLbfgs *l, const double *gradient)
+static MaasStatus choose_direction(const Problem *p, const double *gradient)
 {
+    MaasLbfgs *l = p->l;
     double *d = l->direction;
 
     for (int64_t i = 0; i < l->n; i++)
         d[i] = -gradient[i];
-    for (int64_t k = l->remembered - 1; k >= 0; k--) {
-        l->alpha[k] = dot(row(l->changes, l, k), d, l->n) * l->rho[(l->oldest + k) % l->history];
+    for (int64_t k = l->now.remembered - 1; k >= 0; k--) {
+        MAAS_TRY(go_on(p));
+        l->alpha[k] = dot(row(l->changes, l, k), d, l->n) * l->rho[(l->now.oldest + k) % l->history];
         add_times(d, -l->alpha[k], row(l->differences, l, k), l->n);
     }
     for (int64_t i = 0; i < l->n; i++)
-        d[i] *= l->diagonal;
-    for (int64_t k = 0; k < l->remembered; k++) {
-        double beta = dot(row(l->differences, l, k), d, l->n) * l->rho[(l->oldest + k) % l->history];
+        d[i] *= l->now.diagonal;
+    for (int64_t k = 0; k < l->now.remembered; k++) {
+        MAAS_TRY(go_on(p));
+        double beta = dot(row(l->differences, l, k), d, l->n) * l->rho[(l->now.oldest + k) % l->history];
 
         add_times(d, l->alpha[k] - beta, row(l->changes, l, k), l->n);
     }
+    return MAAS_OK;
 }
 
 static MaasStatus iterate(Problem *p, double rate, double *first_loss)
@@ -434,36 +519,36 @@ static MaasStatus iterate(Problem *p, double rate, double *first_loss)
     int64_t most_evaluations = p->options->max_iterations * 5 / 4;
     double *g = l->gradient, loss, last_loss, data;
 
-    MAAS_TRY(evaluate(p, g, &loss, first_loss));
+    MAAS_TRY(evaluate_here(p, g, &loss, first_loss));
     if (largest(g, l->n) <= GRADIENT_TOLERANCE)
         return MAAS_OK;
     for (int64_t k = 1; k <= p->options->max_iterations; k++) {
-        if (l->iterations > 0)
+        if (l->now.iterations > 0)
             remember(l, g);
-        l->iterations++;
-        choose_direction(l, g);
+        l->now.iterations++;
+        MAAS_TRY(choose_direction(p, g));
         copy(l->last_gradient, g, l->n);
         last_loss = loss;
-        l->step = rate;
-        if (l->iterations == 1) {
+        l->now.step = rate;
+        if (l->now.iterations == 1) {
             double sum = 0;
 
             for (int64_t i = 0; i < l->n; i++)
                 sum += fabs(g[i]);
-            l->step = fmin(1, 1 / sum) * rate;
+            l->now.step = fmin(1, 1 / sum) * rate;
         }
         if (dot(g, l->direction, l->n) > -CHANGE_TOLERANCE)
             break;
         get_parameters(p, l->start);
         if (p->options->line_search) {
-            MAAS_TRY(search(p, l->step, &l->step, &loss, g));
+            MAAS_TRY(search(p, l->now.step, &l->now.step, &loss, g));
         } else {
-            set_parameters(p, l->step);
+            set_parameters(p, l->now.step);
             if (k < p->options->max_iterations)
-                MAAS_TRY(evaluate(p, g, &loss, &data));
+                MAAS_TRY(evaluate_here(p, g, &loss, &data));
         }
         if (p->evaluations >= most_evaluations || largest(g, l->n) <= GRADIENT_TOLERANCE ||
-            largest(l->direction, l->n) * fabs(l->step) <= CHANGE_TOLERANCE ||
+            largest(l->direction, l->n) * fabs(l->now.step) <= CHANGE_TOLERANCE ||
             fabs(loss - last_loss) < CHANGE_TOLERANCE)
             break;
     }
@@ -471,9 +556,9 @@ static MaasStatus iterate(Problem *p, double rate, double *first_loss)
 }
 
 MaasStatus maas_lbfgs_step(MaasLbfgs *lbfgs, const MaasTrainOptions *options, MaasSlot *slots, int n, double rate,
-                           MaasLossFn fn, void *ctx, double *loss, MaasError *err)
+                           MaasLossFn fn, void *ctx, const MaasStop *stop, double *loss, MaasError *err)
 {
-    Problem p = {lbfgs, options, slots, n, fn, ctx, err, 0};
+    Problem p = {lbfgs, options, slots, n, fn, ctx, stop, err, 0};
     float **w = maas_zalloc_array(lbfgs->mem, (size_t)n + 1, sizeof *w, err);
     MaasStatus status = w ? MAAS_OK : err->status;
 
@@ -485,14 +570,14 @@ MaasStatus maas_lbfgs_step(MaasLbfgs *lbfgs, const MaasTrainOptions *options, Ma
             status = err->status;
     }
     if (status == MAAS_OK) {
-        maas_lbfgs_save(lbfgs, lbfgs->before);
+        keep_state(lbfgs);
         status = iterate(&p, rate, loss);
         if (status != MAAS_OK) {
-            maas_lbfgs_restore(lbfgs, lbfgs->before);
+            undo_step(lbfgs);
             for (int i = 0; i < n; i++)
                 memcpy(slots[i].w, w[i], (size_t)slots[i].count * sizeof **w);
         } else
-            maas_optimizer_max_norm(options, slots, n);
+            maas_optimizer_max_norm(options, slots, n, 1);
     }
     for (int i = 0; w && i < n; i++)
         maas_free(lbfgs->mem, w[i]);

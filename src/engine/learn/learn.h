@@ -157,7 +157,7 @@ typedef struct MaasStepResult {
     double loss;   /* weighted mean over the batch, before the update; penalties (l1, l2) not included */
     double weight; /* sum of the weights that the mean was taken over */
     double learning_rate;
-    double gradient_norm; /* before clipping; NaN unless clip_norm is set */
+    double gradient_norm; /* before clipping; NaN for lbfgs */
     int64_t step;         /* counted from 1 */
 } MaasStepResult;
 
@@ -201,7 +201,7 @@ MaasStatus maas_trainer_epoch(MaasTrainer *trainer, double value, bool *stop, Ma
 void maas_trainer_finish(MaasTrainer *trainer);
 
 /* The model with its parameters and running statistics replaced, everything else byte for byte as it came.  *bytes
- * comes from mem. */
+ * comes from mem.  MAAS_ERR_VALUE when a trained parameter is no finite number, here as in maas_trainer_save. */
 MaasStatus maas_trainer_export(const MaasTrainer *trainer, MaasMem *mem, void **bytes, size_t *n_bytes,
                                MaasError *err);
 

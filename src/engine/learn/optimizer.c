@@ -1,7 +1,8 @@
 /*
  * optimizer.c - the step that gradients make of parameters: one pass over memory for each of them.
  *
- * The arithmetic is in kernel/optimize.c.  Nothing here polls a stop flag: a step happens as a whole.
+ * The arithmetic is in kernel/optimize.c.  From the first parameter that changes on nothing polls a stop flag: a
+ * step happens as a whole.
  */
 #include <math.h>
 
@@ -10,6 +11,8 @@
 #include "optimizer.h"
 
 #define GRAIN (1 << 16) /* elements that are worth a thread */
+#define PIECE (1 << 20) /* elements between two looks at the stop flag */
+#define UNITS 1024      /* whose norms are summed up at a time */
 
 static void fall_back(double *value, double preset)
 {
@@ -61,16 +64,25 @@ MaasStatus maas_optimizer_start(const MaasTrainOptions *options, MaasMem *mem, M
     return MAAS_OK;
 }
 
-double maas_optimizer_norm(const MaasTrainOptions *options, const MaasSlot *slots, int n)
+MaasStatus maas_optimizer_norm(const MaasTrainOptions *options, const MaasSlot *slots, int n, const MaasStop *stop,
+                               double *norm, MaasError *err)
 {
     double sum = 0;
 
     for (int i = 0; i < n; i++) {
-        float l1 = slots[i].penalized ? (float)options->l1 : 0, l2 = slots[i].penalized ? (float)options->l2 : 0;
+        const MaasSlot *s = &slots[i];
+        float l1 = s->penalized ? (float)options->l1 : 0, l2 = s->penalized ? (float)options->l2 : 0;
 
-        sum += maas_kernel->gradient_norm2(slots[i].w, slots[i].g, l1, 2 * l2, slots[i].count);
+        for (int64_t from = 0; from < s->count; from += PIECE) {
+            int64_t left = s->count - from;
+
+            if (maas_stop_raised(stop))
+                return maas_fail(err, MAAS_ERR_CANCEL, "stopped");
+            sum += maas_kernel->gradient_norm2(s->w + from, s->g + from, l1, 2 * l2, left < PIECE ? left : PIECE);
+        }
     }
-    return sqrt(sum);
+    *norm = sqrt(sum);
+    return MAAS_OK;
 }
 
 static MaasUpdateRule rule_of(const MaasTrainOptions *o)
@@ -95,6 +107,7 @@ static MaasUpdate make_update(const MaasTrainOptions *o, int64_t step, double ra
 {
     bool apart = o->optimizer == MAAS_OPTIMIZER_ADAMW || o->optimizer == MAAS_OPTIMIZER_LION;
     bool adam = o->optimizer == MAAS_OPTIMIZER_ADAM || o->optimizer == MAAS_OPTIMIZER_ADAMW;
+    double beta2 = o->optimizer == MAAS_OPTIMIZER_RMSPROP ? o->alpha : o->beta2;
     double beta1 = adam && !isnan(momentum) ? momentum : o->beta1, moved = isnan(momentum) ? o->momentum : momentum;
     MaasUpdate u = {.scale = 1,
                     .limit = o->clip_value > 0 ? (float)o->clip_value : INFINITY,
@@ -104,7 +117,9 @@ static MaasUpdate make_update(const MaasTrainOptions *o, int64_t step, double ra
                     .momentum = (float)moved,
                     .fresh = (float)(1 - o->dampening),
                     .beta1 = (float)beta1,
-                    .beta2 = (float)(o->optimizer == MAAS_OPTIMIZER_RMSPROP ? o->alpha : o->beta2),
+                    .beta2 = (float)beta2,
+                    .fresh1 = (float)(1 - beta1),
+                    .fresh2 = (float)(1 - beta2),
                     .epsilon = (float)o->epsilon,
                     .first = step == 1,
                     .nesterov = o->nesterov,
@@ -155,32 +170,83 @@ void maas_optimizer_step(const MaasTrainOptions *options, MaasSlot *slots, int n
         update.l2 = slots[i].penalized ? 2 * (float)options->l2 : 0;
         maas_threads_run(threads, slots[i].count, GRAIN, update_part, &part, NULL);
     }
-    maas_optimizer_max_norm(options, slots, n);
+    maas_optimizer_max_norm(options, slots, n, threads);
 }
 
-void maas_optimizer_max_norm(const MaasTrainOptions *options, MaasSlot *slots, int n)
+/* ---- max_norm ---- */
+
+typedef struct Norms {
+    MaasSlot *slot;
+    double most;
+} Norms;
+
+/* w: (n, inner), a row of some units. */
+static void add_squares(const float *w, int64_t n, int64_t inner, double *sums)
+{
+    if (inner == 1) {
+#pragma omp simd
+        for (int64_t u = 0; u < n; u++)
+            sums[u] += (double)w[u] * (double)w[u];
+        return;
+    }
+    for (int64_t u = 0; u < n; u++) {
+        double sum = 0;
+
+#pragma omp simd reduction(+ : sum)
+        for (int64_t k = 0; k < inner; k++)
+            sum += (double)w[u * inner + k] * (double)w[u * inner + k];
+        sums[u] += sum;
+    }
+}
+
+static void multiply(float *w, int64_t n, int64_t inner, const float *factors)
+{
+    if (inner == 1) {
+#pragma omp simd
+        for (int64_t u = 0; u < n; u++)
+            w[u] *= factors[u];
+        return;
+    }
+    for (int64_t u = 0; u < n; u++)
+        for (int64_t k = 0; factors[u] < 1 && k < inner; k++)
+            w[u * inner + k] *= factors[u];
+}
+
+/* Units [first, first + n), n <= UNITS, row by row of (outer, units, inner): a unit's own weights lie far apart. */
+static void bound_units(const Norms *norms, int64_t first, int64_t n)
+{
+    const MaasSlot *s = norms->slot;
+    double sums[UNITS] = {0};
+    float factors[UNITS];
+    bool any = false;
+
+    for (int64_t o = 0; o < s->outer; o++)
+        add_squares(s->w + (o * s->units + first) * s->inner, n, s->inner, sums);
+    for (int64_t u = 0; u < n; u++) {
+        double norm = sqrt(sums[u]);
+        bool longer = norm > norms->most;
+
+        factors[u] = longer ? (float)(norms->most / (norm + 1e-7)) : 1; /* as torch.renorm */
+        any |= longer;
+    }
+    for (int64_t o = 0; any && o < s->outer; o++)
+        multiply(s->w + (o * s->units + first) * s->inner, n, s->inner, factors);
+}
+
+static void bound_part(void *arg, int64_t from, int64_t to)
+{
+    for (; from < to; from += UNITS)
+        bound_units(arg, from, to - from < UNITS ? to - from : UNITS);
+}
+
+void maas_optimizer_max_norm(const MaasTrainOptions *options, MaasSlot *slots, int n, int threads)
 {
     for (int i = 0; i < n && options->max_norm > 0; i++) {
-        MaasSlot *s = &slots[i];
+        Norms norms = {&slots[i], options->max_norm};
+        const MaasSlot *s = &slots[i];
+        int64_t grain = s->outer > 1 ? UNITS : 1 + GRAIN / (s->inner > 0 ? s->inner : 1);
 
-        for (int64_t unit = 0; s->penalized && unit < s->units; unit++) {
-            double sum = 0;
-
-            for (int64_t o = 0; o < s->outer; o++)
-                for (int64_t k = 0; k < s->inner; k++) {
-                    double w = (double)s->w[(o * s->units + unit) * s->inner + k];
-
-                    sum += w * w;
-                }
-            double norm = sqrt(sum);
-
-            if (norm <= options->max_norm)
-                continue;
-            float factor = (float)(options->max_norm / (norm + 1e-7)); /* as torch.renorm */
-
-            for (int64_t o = 0; o < s->outer; o++)
-                for (int64_t k = 0; k < s->inner; k++)
-                    s->w[(o * s->units + unit) * s->inner + k] *= factor;
-        }
+        if (s->penalized)
+            maas_threads_run(threads, s->units, grain, bound_part, &norms, NULL);
     }
 }

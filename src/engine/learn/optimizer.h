@@ -25,14 +25,15 @@ void maas_optimizer_defaults(MaasTrainOptions *options);
 /* Makes the states, zeroed; they come from mem and belong to the slots.  On failure those made so far stay. */
 MaasStatus maas_optimizer_start(const MaasTrainOptions *options, MaasMem *mem, MaasSlot *slots, int n,
                                 MaasError *err);
-/* Norm of the whole gradient, penalties included; no finite number when an element is none. */
-double maas_optimizer_norm(const MaasTrainOptions *options, const MaasSlot *slots, int n);
+/* Norm of the whole gradient, penalties included; no finite number when an element is none.  Fails only by stop. */
+MaasStatus maas_optimizer_norm(const MaasTrainOptions *options, const MaasSlot *slots, int n, const MaasStop *stop,
+                               double *norm, MaasError *err);
 /* Moves the parameters: step counts from 1; rate and momentum as the schedule says (momentum NaN: the options').
  * norm: of maas_optimizer_norm.  Not for L-BFGS. */
 void maas_optimizer_step(const MaasTrainOptions *options, MaasSlot *slots, int n, int64_t step, double rate,
                          double momentum, double norm, int threads);
 /* Shrinks units whose incoming weights are longer than options->max_norm. */
-void maas_optimizer_max_norm(const MaasTrainOptions *options, MaasSlot *slots, int n);
+void maas_optimizer_max_norm(const MaasTrainOptions *options, MaasSlot *slots, int n, int threads);
 
 /* ---- L-BFGS (lbfgs.c) ---- */
 
@@ -45,9 +46,10 @@ MaasStatus maas_lbfgs_new(const MaasTrainOptions *options, MaasMem *mem, const M
                           MaasLbfgs **out, MaasError *err);
 void maas_lbfgs_free(MaasLbfgs *lbfgs); /* NULL is allowed */
 /* One step: up to max_iterations iterations on the same batch.  *loss: of the first evaluation, penalties not
- * included.  On failure parameters and state are as they were. */
+ * included.  On failure parameters and state are as they were.  fn may give a loss or gradients that are no finite
+ * numbers: a search along a line steps back from there. */
 MaasStatus maas_lbfgs_step(MaasLbfgs *lbfgs, const MaasTrainOptions *options, MaasSlot *slots, int n, double rate,
-                           MaasLossFn fn, void *ctx, double *loss, MaasError *err);
+                           MaasLossFn fn, void *ctx, const MaasStop *stop, double *loss, MaasError *err);
 /* The state for a checkpoint, as so many doubles; restore returns false for numbers that no state has. */
 size_t maas_lbfgs_state_size(const MaasLbfgs *lbfgs);
 void maas_lbfgs_save(const MaasLbfgs *lbfgs, double *state);

@@ -17,7 +17,8 @@ enum {
     AFTER_WEIGHTS = 1, /* only behind an operator with weights */
     PRODUCT = 2,       /* penalised, begins a layer */
     LOOKUP = 4,        /* begins a layer */
-    STATISTIC = 8
+    STATISTIC = 8,
+    STACKED = 16 /* a weight for each direction */
 };
 
 typedef struct WeightPlace {
@@ -42,15 +43,15 @@ static const WeightPlace weight_places[] = {
     {"Conv", 2, 0, NO_UNITS},
     {"ConvTranspose", 1, PRODUCT, 1},
     {"ConvTranspose", 2, 0, NO_UNITS},
-    {"LSTM", 1, PRODUCT, 1},
-    {"LSTM", 2, PRODUCT, 1},
+    {"LSTM", 1, PRODUCT | STACKED, 1},
+    {"LSTM", 2, PRODUCT | STACKED, 1},
     {"LSTM", 3, 0, NO_UNITS},
     {"LSTM", 7, 0, NO_UNITS},
-    {"GRU", 1, PRODUCT, 1},
-    {"GRU", 2, PRODUCT, 1},
+    {"GRU", 1, PRODUCT | STACKED, 1},
+    {"GRU", 2, PRODUCT | STACKED, 1},
     {"GRU", 3, 0, NO_UNITS},
-    {"RNN", 1, PRODUCT, 1},
-    {"RNN", 2, PRODUCT, 1},
+    {"RNN", 1, PRODUCT | STACKED, 1},
+    {"RNN", 2, PRODUCT | STACKED, 1},
     {"RNN", 3, 0, NO_UNITS},
     {"Gather", 0, LOOKUP, NO_UNITS},
     {"BatchNormalization", 1, 0, NO_UNITS},
@@ -81,6 +82,13 @@ static bool moves(const MaasNode *node)
         if (*node->domain == '\0' && strcmp(node->op_type, movers[i]) == 0)
             return true;
     return false;
+}
+
+/* How many inputs hold what is moved; those behind them say where to, and may depend on the data: as many positions
+ * as there are steps. */
+static int n_moved(const MaasNode *node)
+{
+    return strcmp(node->op_type, "Concat") == 0 || node->n_in < 1 ? node->n_in : 1;
 }
 
 bool maas_matches(const char *pattern, const char *text)
@@ -128,19 +136,25 @@ static bool is_float_constant(const MaasEdge *edge)
            edge->constant->tensor.type == MAAS_FLOAT && edge->constant->tensor.count > 0;
 }
 
-/* A lone number, or one with values that no bias has: not for training. */
+/* A lone number, or a mask (values that no bias has; zeros and ones): not for training. */
 static bool is_plain_operand(const MaasEdge *edge)
 {
     const MaasTensor *t = edge->role == MAAS_ROLE_CONSTANT && edge->constant ? &edge->constant->tensor : NULL;
+    int64_t zeros = 0, ones = 0;
 
     if (!t || t->type != MAAS_FLOAT)
         return false;
     if (t->count == 1 && t->rank == 0)
         return true;
-    for (int64_t i = 0; i < t->count; i++)
-        if (MAAS_F32(t)[i] < MASK_BELOW)
+    for (int64_t i = 0; i < t->count; i++) {
+        float value = MAAS_F32(t)[i];
+
+        if (value < MASK_BELOW)
             return true;
-    return false;
+        zeros += value == 0;
+        ones += value == 1;
+    }
+    return zeros > 0 && ones > 0 && zeros + ones == t->count;
 }
 
 /* What is found of the edges, in the nodes' order. */
@@ -180,6 +194,7 @@ static void mark_place(Search *s, const MaasNode *node, const WeightPlace *place
         mark->parameter = true;
         mark->layer = s->layers;
         mark->weight = place->flags & PRODUCT;
+        mark->stacked = place->flags & STACKED;
         mark->unit_axis = -1;
         int rank =
             s->graph->edges[e].role == MAAS_ROLE_CONSTANT ? s->graph->edges[e].constant->tensor.rank : info->rank;
@@ -210,7 +225,7 @@ static void visit(Search *s, const MaasNode *node)
     for (int i = 0; i < node->n_in; i++)
         if (node->in[i] != MAAS_NO_VALUE) {
             learned |= s->learned[node->in[i]];
-            still &= s->still[node->in[i]];
+            still &= i >= n_moved(node) || s->still[node->in[i]];
         }
     for (size_t p = 0; p < sizeof weight_places / sizeof *weight_places; p++) {
         const WeightPlace *place = &weight_places[p];
@@ -240,10 +255,10 @@ static void pass_back(Search *s, const MaasNode *node)
     for (int i = 0; i < node->n_out; i++)
         if (node->out[i] != MAAS_NO_VALUE && s->still[node->out[i]] && s->marks[node->out[i]].parameter)
             mark = &s->marks[node->out[i]];
-    for (int i = 0; mark && i < node->n_in; i++) {
+    for (int i = 0; mark && i < n_moved(node); i++) {
         int e = node->in[i];
 
-        if (e == MAAS_NO_VALUE || s->marks[e].parameter)
+        if (e == MAAS_NO_VALUE || s->marks[e].parameter || (!mark->weight && is_plain_operand(&s->graph->edges[e])))
             continue;
         bool matrix = is_float_constant(&s->graph->edges[e]) && s->graph->edges[e].constant->tensor.rank == 2;
         int axis = strcmp(node->op_type, "Identity") == 0 ? mark->unit_axis : -1;

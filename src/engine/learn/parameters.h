@@ -13,6 +13,7 @@ typedef struct MaasParameterMark {
     bool statistic; /* running mean or variance of a batch normalisation: changes, but not by its gradient */
     bool weight;    /* of a product: penalised by l1 and l2 */
     int unit_axis;  /* weight: the axis of its units, or -1 */
+    bool stacked;   /* the axes before it hold further units (directions), not more weights of the same */
     int layer;      /* the layers are counted by their products */
 } MaasParameterMark;
 

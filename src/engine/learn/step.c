@@ -248,7 +248,8 @@ static MaasStatus take_gradients(MaasTrainer *t, const Batch *b, MaasError *err)
     return MAAS_OK;
 }
 
-/* Running statistics follow those of the batch; the variance without bias, as PyTorch has it. */
+/* Running statistics follow those of the batch; the variance without bias, as PyTorch has it.  One value has no
+ * variance: a last batch of one row, which PyTorch refuses, teaches nothing about it. */
 static void follow_statistics(MaasTrainer *t, const Batch *b)
 {
     for (int i = 0; i < t->n_running; i++) {
@@ -258,11 +259,13 @@ static void follow_statistics(MaasTrainer *t, const Batch *b)
         float *variance = MAAS_F32(&t->variables[r->variance].value->tensor);
         int64_t channels = out[0]->tensor.count;
         double values = channels > 0 ? (double)MAAS_I64(&out[2]->tensor)[0] / (double)channels : 0;
-        double unbiased = values > 1 ? values / (values - 1) : 1;
+        double unbiased = values / (values - 1);
 
-        for (int64_t k = 0; k < channels; k++) {
+        for (int64_t k = 0; values > 1 && k < channels; k++) {
             double m = (double)MAAS_F32(&out[0]->tensor)[k], v = (double)MAAS_F32(&out[1]->tensor)[k] * unbiased;
 
+            if (!isfinite(m) || !isfinite(v)) /* a search of lbfgs may have looked there last */
+                continue;
             mean[k] = (float)(r->momentum * (double)mean[k] + (1 - r->momentum) * m);
             variance[k] = (float)(r->momentum * (double)variance[k] + (1 - r->momentum) * v);
         }
@@ -274,7 +277,6 @@ static MaasStatus loss_again(void *ctx, double *loss, MaasError *err)
     Batch *b = ctx;
 
     MAAS_TRY(run_batch(b, err));
-    MAAS_TRY(check_loss(b->t, b, err));
     *loss = b->loss;
     return take_gradients(b->t, b, err);
 }
@@ -282,18 +284,19 @@ static MaasStatus loss_again(void *ctx, double *loss, MaasError *err)
 static MaasStatus take_step(Batch *b, MaasStepResult *result, MaasError *err)
 {
     MaasTrainer *t = b->t;
+    MaasStop stop = stop_of(b->run);
     double momentum = NAN, norm;
 
     result->learning_rate = maas_schedule_rate(&t->schedule, &t->options, t->steps_per_epoch, t->step, &momentum);
     result->gradient_norm = NAN;
     if (t->lbfgs) {
         MAAS_TRY(maas_lbfgs_step(t->lbfgs, &t->options, t->slots, t->n_slots, result->learning_rate, loss_again, b,
-                                 &result->loss, err));
+                                 &stop, &result->loss, err));
     } else {
         MAAS_TRY(run_batch(b, err));
         MAAS_TRY(check_loss(t, b, err));
         MAAS_TRY(take_gradients(t, b, err));
-        norm = maas_optimizer_norm(&t->options, t->slots, t->n_slots);
+        MAAS_TRY(maas_optimizer_norm(&t->options, t->slots, t->n_slots, &stop, &norm, err));
         if (!isfinite(norm))
             return not_finite(t, "gradient", norm, err);
         result->loss = b->loss;
@@ -370,9 +373,29 @@ void maas_trainer_finish(MaasTrainer *trainer)
         exchange_best(trainer, false);
 }
 
+MaasStatus maas_trainer_check_finite(const MaasTrainer *t, MaasError *err)
+{
+    for (int i = 0; i < t->n_slots; i++) {
+        const MaasSlot *s = &t->slots[i];
+        float sum = 0; /* NaN if any of 0 * w is */
+
+#pragma omp simd reduction(+ : sum)
+        for (int64_t k = 0; k < s->count; k++)
+            sum += 0 * s->w[k];
+        if (sum == 0)
+            continue;
+        maas_fail(err, MAAS_ERR_VALUE, "parameter \"%.200s\" is no finite number after step %lld",
+                  t->variables[t->slot_variables[i]].name, (long long)t->step);
+        maas_error_hint(err, "A smaller learning_rate or clip_norm may help.");
+        return err->status;
+    }
+    return MAAS_OK;
+}
+
 MaasStatus maas_trainer_export(const MaasTrainer *trainer, MaasMem *mem, void **bytes, size_t *n_bytes,
                                MaasError *err)
 {
+    MAAS_TRY(maas_trainer_check_finite(trainer, err));
     return maas_model_replace(trainer->bytes, trainer->n_bytes, trainer->n_variables, trainer->variables, mem,
                               bytes, n_bytes, err);
 }

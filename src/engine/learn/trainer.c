@@ -13,9 +13,8 @@
 #include "../graph/fold.h"
 #include "../graph/prepare.h"
 #include "../transform/differentiate.h"
+#include "model_end.h"
 #include "trainer.h"
-
-#define MOST_IDENTITIES 64 /* that are looked through at the model's end */
 
 static MaasStop stop_of(const MaasRunOptions *run)
 {
@@ -387,14 +386,6 @@ static MaasStatus training_mode(MaasTrainer *t, MaasError *err)
 
 /* ---- the loss ---- */
 
-/* The end of the model: what the loss takes and what comes after it. */
-typedef struct End {
-    int edge;         /* the loss's input */
-    const char *last; /* the operator that stands between it and the output: "Softmax", "Sigmoid" ... or "" */
-} End;
-
-#define PAIR "Sigmoid, 1 - p and p" /* the edge gives one number, the output two */
-
 static int output_edge(const MaasTrainer *t, const MaasGraph *graph)
 {
     for (int i = 0; i < graph->n_outputs; i++)
@@ -403,92 +394,23 @@ static int output_edge(const MaasTrainer *t, const MaasGraph *graph)
     return MAAS_NO_VALUE;
 }
 
-static int maker(const MaasGraph *graph, int edge)
-{
-    for (int k = graph->n_nodes - 1; k >= 0; k--)
-        for (int i = 0; i < graph->nodes[k].n_out; i++)
-            if (graph->nodes[k].out[i] == edge)
-                return k;
-    return -1;
-}
-
-static bool over_last_axis(MaasGraph *graph, int k)
-{
-    MaasNode *node = &graph->nodes[k];
-    int64_t axis = attr_of(node, "axis")->i;
-    int rank = graph->edges[node->out[0]].info.rank;
-
-    return axis == -1 || (rank > 0 ? axis == rank - 1 : axis == 1);
-}
-
-/* The edge itself, behind nodes that only give it another name. */
-static int named_anew(const MaasGraph *graph, int edge)
-{
-    for (int steps = 0, k; steps < MOST_IDENTITIES; steps++) {
-        k = maker(graph, edge);
-        if (k < 0 || !is_op(&graph->nodes[k], "Identity"))
-            break;
-        edge = graph->nodes[k].in[0];
-    }
-    return edge;
-}
-
-static bool is_one(const MaasGraph *graph, int edge)
-{
-    const MaasValue *value = graph->edges[edge].constant;
-
-    return value && value->tensor.type == MAAS_FLOAT && value->tensor.count == 1 &&
-           MAAS_F32(&value->tensor)[0] == 1;
-}
-
-/* Two probabilities of one unit, 1 - p and p: the end of classifiers with a single sigmoid.  *edge: of the unit. */
-static bool find_pair(const MaasGraph *graph, int k, int *edge)
-{
-    const MaasNode *join = &graph->nodes[k];
-    int rest, unit;
-
-    if (!is_op(join, "Concat") || join->n_in != 2)
-        return false;
-    rest = maker(graph, join->in[0]);
-    unit = maker(graph, named_anew(graph, join->in[1]));
-    if (rest < 0 || unit < 0 || !is_op(&graph->nodes[rest], "Sub") || !is_op(&graph->nodes[unit], "Sigmoid") ||
-        !is_one(graph, graph->nodes[rest].in[0]) ||
-        named_anew(graph, graph->nodes[rest].in[1]) != graph->nodes[unit].out[0])
-        return false;
-    *edge = graph->nodes[unit].in[0];
-    return true;
-}
-
-static End find_end(MaasGraph *graph, int edge)
-{
-    static const char *const ends[] = {"Softmax", "LogSoftmax", "Sigmoid", "Exp", "Softplus", "Relu"};
-
-    int k = maker(graph, edge = named_anew(graph, edge)), unit;
-
-    if (k < 0)
-        return (End){edge, ""};
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-        if (is_op(&graph->nodes[k], ends[i]) && (i > 1 || over_last_axis(graph, k)))
-            return (End){i < 4 ? graph->nodes[k].in[0] : edge, ends[i]};
-    return find_pair(graph, k, &unit) && over_last_axis(graph, k) ? (End){unit, PAIR} : (End){edge, ""};
-}
-
-static bool ends_in(const End *end, const char *op)
+static bool ends_in(const MaasModelEnd *end, const char *op)
 {
     return strcmp(end->last, op) == 0;
 }
 
-/* The name that the operator Objective has for the loss, and whether it takes the edge before the last operator. */
-static MaasStatus choose_loss(MaasTrainer *t, const End *end, bool *before, const char **kind, MaasError *err)
+/* The name that the operator Objective has for the loss, and whether it takes what stands before the model's end.
+ */
+static MaasStatus choose_loss(MaasTrainer *t, const MaasModelEnd *end, bool *before, const char **kind,
+                              MaasError *err)
 {
     int loss = t->options.loss;
     bool softmax = ends_in(end, "Softmax") || ends_in(end, "LogSoftmax"), sigmoid = ends_in(end, "Sigmoid");
+    bool pair = ends_in(end, MAAS_END_PAIR) && (loss == MAAS_LOSS_AUTO || loss == MAAS_LOSS_CROSS_ENTROPY ||
+                                                loss == MAAS_LOSS_BINARY_CROSS_ENTROPY);
 
-    t->pair = ends_in(end, PAIR) &&
-              (loss == MAAS_LOSS_AUTO || loss == MAAS_LOSS_CROSS_ENTROPY || loss == MAAS_LOSS_BINARY_CROSS_ENTROPY);
-    if (t->pair)
-        loss =
-            MAAS_LOSS_CROSS_ENTROPY; /* of two logits, 0 and that of the unit, it is the binary one of the unit */
+    if (pair) /* of two logits, 0 and that of the unit, it is the binary one of the unit */
+        loss = MAAS_LOSS_CROSS_ENTROPY;
     if (loss == MAAS_LOSS_AUTO)
         loss = softmax ? MAAS_LOSS_CROSS_ENTROPY : sigmoid ? MAAS_LOSS_BINARY_CROSS_ENTROPY : MAAS_LOSS_MSE;
     t->info.loss = (MaasLoss)loss;
@@ -500,7 +422,7 @@ static MaasStatus choose_loss(MaasTrainer *t, const End *end, bool *before, cons
                 err, MAAS_ERR_VALUE,
                 "cross_entropy needs a model that ends in Softmax or gives raw scores, it ends in Sigmoid");
         *kind = "cross_entropy";
-        *before = softmax || t->pair;
+        *before = softmax || pair;
         return MAAS_OK;
     case MAAS_LOSS_BINARY_CROSS_ENTROPY:
         if (softmax)
@@ -573,17 +495,6 @@ static MaasStatus class_weight_constant(MaasTrainer *t, MaasGraph *graph, int *e
     return maas_graph_add_constant(graph, "", value, edge, err);
 }
 
-/* (N,1) z becomes (N,2): 0 and z. */
-static MaasStatus both_logits(MaasGraph *graph, int *edge, MaasError *err)
-{
-    int in[2] = {*edge, *edge}, zero;
-
-    MAAS_TRY(maas_build_op(graph, "Sub", 2, in, 1, &zero, err));
-    in[0] = zero;
-    MAAS_TRY(maas_build_op(graph, "Concat", 2, in, 1, edge, err));
-    return maas_build_int(graph, graph->n_nodes - 1, "axis", 1, err);
-}
-
 /* The loss is computed in float, whatever the model gives. */
 static MaasStatus as_float(MaasGraph *graph, int *edge, MaasError *err)
 {
@@ -602,8 +513,6 @@ static MaasStatus add_loss(MaasTrainer *t, MaasGraph *graph, int edge, const cha
     const MaasTrainOptions *o = &t->options;
     int in[4] = {edge};
 
-    if (t->pair)
-        MAAS_TRY(both_logits(graph, &in[0], err));
     MAAS_TRY(as_float(graph, &in[0], err));
     MAAS_TRY(add_input(t, graph, "target", classes ? MAAS_INT64 : MAAS_FLOAT, -1, &in[1], err));
     MAAS_TRY(add_input(t, graph, "sample_weight", MAAS_FLOAT, 1, &in[2], err));
@@ -652,13 +561,15 @@ static MaasStatus finish_graph(MaasTrainer *t, MaasTrainGraph *g, const MaasRunO
     return status;
 }
 
-static MaasStatus make_eval(MaasTrainer *t, int loss_edge, const char *kind, bool classes,
+static MaasStatus make_eval(MaasTrainer *t, const MaasModelEnd *before, const char *kind, bool classes,
                             const MaasRunOptions *run, MaasError *err)
 {
     MaasTrainGraph *g = &t->eval;
-    int out[3];
+    int out[3], edge = output_edge(t, g->onnx.graph);
 
-    MAAS_TRY(add_loss(t, g->onnx.graph, loss_edge, kind, classes, out, err));
+    if (before)
+        MAAS_TRY(maas_before_end(g->onnx.graph, before, &edge, err));
+    MAAS_TRY(add_loss(t, g->onnx.graph, edge, kind, classes, out, err));
     g->wanted = maas_arena_array(&t->arena, 3, sizeof *g->wanted, err);
     if (!g->wanted)
         return err->status;
@@ -683,7 +594,7 @@ static void set_units(MaasSlot *slot, const MaasVariable *v)
     slot->units = w->dims[axis];
     for (int d = 0; d < w->rank; d++)
         if (d != axis)
-            *(d < axis ? &slot->outer : &slot->inner) *= w->dims[d];
+            *(d > axis ? &slot->inner : v->mark.stacked ? &slot->units : &slot->outer) *= w->dims[d];
 }
 
 static MaasStatus differentiate(MaasTrainer *t, int loss, int *edges, int *gradients, MaasError *err)
@@ -716,18 +627,21 @@ static MaasStatus differentiate(MaasTrainer *t, int loss, int *edges, int *gradi
     return MAAS_OK;
 }
 
-static MaasStatus make_train(MaasTrainer *t, int loss_edge, const char *kind, bool classes,
+static MaasStatus make_train(MaasTrainer *t, const MaasModelEnd *before, const char *kind, bool classes,
                              const MaasRunOptions *run, MaasError *err)
 {
     MaasTrainGraph *g = &t->train;
     size_t n = (size_t)t->n_variables + 1;
     int *edges = maas_arena_array(&t->arena, n, sizeof *edges, err);
     int *gradients = maas_arena_array(&t->arena, n, sizeof *gradients, err), out[3];
+    int edge = output_edge(t, g->onnx.graph);
 
     if (!edges || !gradients)
         return err->status;
+    if (before)
+        MAAS_TRY(maas_before_end(g->onnx.graph, before, &edge, err));
     MAAS_TRY(training_mode(t, err));
-    MAAS_TRY(add_loss(t, g->onnx.graph, loss_edge, kind, classes, out, err));
+    MAAS_TRY(add_loss(t, g->onnx.graph, edge, kind, classes, out, err));
     MAAS_TRY(infer_and_fold(t, g->onnx.graph, run, err));
     MAAS_TRY(differentiate(t, out[0], edges, gradients, err));
     g->wanted =
@@ -762,10 +676,9 @@ static MaasStatus build(MaasTrainer *t, const MaasTrainOptions *options, const M
         return maas_fail(err, MAAS_ERR_INTERNAL, "output \"%.200s\" is not in the graph", t->info.output);
     t->n_inputs = t->info.n_inputs = graph->n_inputs;
     MAAS_TRY(find_variables(t, err));
-    End end = find_end(graph, output);
+    MaasModelEnd end = maas_model_end(graph, output);
 
     MAAS_TRY(choose_loss(t, &end, &before, &kind, err));
-    int edge = before ? end.edge : output;
     const MaasInfo *info = &graph->edges[output].info;
     bool classes = takes_classes(t, info);
 
@@ -773,8 +686,8 @@ static MaasStatus build(MaasTrainer *t, const MaasTrainOptions *options, const M
         kind = "margin";
     if (classes && info->rank > 0 && info->dims[info->rank - 1] > 0)
         t->info.n_classes = info->dims[info->rank - 1];
-    MAAS_TRY(make_eval(t, edge, kind, classes, run, err));
-    MAAS_TRY(make_train(t, edge, kind, classes, run, err));
+    MAAS_TRY(make_eval(t, before ? &end : NULL, kind, classes, run, err));
+    MAAS_TRY(make_train(t, before ? &end : NULL, kind, classes, run, err));
     return maas_trainer_prepare(t, err);
 }
 

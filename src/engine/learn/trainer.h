@@ -55,7 +55,6 @@ struct MaasTrainer {
 
     MaasTrainGraph train; /* wanted: loss, weight, gradients of the slots, batch statistics */
     MaasTrainGraph eval;  /* wanted: loss, weight, output */
-    bool pair;            /* the model gives 1 - p and p of one logit */
     int n_inputs;         /* of the model; target and weights follow in the graphs */
     MaasWorkspace workspace;
     int n_variables;
@@ -87,5 +86,8 @@ MaasStatus maas_model_replace(const void *bytes, size_t n_bytes, int n, const Ma
 
 /* Makes the working memory that does not depend on the batch. */
 MaasStatus maas_trainer_prepare(MaasTrainer *t, MaasError *err);
+/* MAAS_ERR_VALUE when training has driven a parameter to something that is no finite number, which the next loss
+ * would tell: nothing is to be kept of that. */
+MaasStatus maas_trainer_check_finite(const MaasTrainer *t, MaasError *err);
 
 #endif

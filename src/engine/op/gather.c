@@ -148,17 +148,22 @@ static MaasStatus compute_gather_grad(MaasCtx *c)
     for (int i = axis + 1; i < dx->rank; i++)
         inner *= dx->dims[i];
     row = (size_t)inner * maas_type_size(dx->type);
+    int64_t often = 1 + (1 << 19) / (1 + inner), left = 0; /* rows between two looks at the stop flag */
+
     for (int64_t o = 0; o < outer; o++) {
         for (int64_t i = 0; i < n; i++) {
             const char *from = (const char *)dy->data + (size_t)(o * n + i) * row;
             int64_t at;
 
+            if (left-- == 0) {
+                if (maas_stop(c))
+                    return maas_stopped(c);
+                left = often;
+            }
             MAAS_TRY(index_at(c, indices, i, dx->dims[axis], &at));
             char *to = (char *)dx->data + (size_t)(o * dx->dims[axis] + at) * row;
 
             add(to, from, to, 1, inner, step);
-            if ((i & 0xfff) == 0 && maas_stop(c))
-                return maas_stopped(c);
         }
     }
     return MAAS_OK;

@@ -110,6 +110,29 @@ TEST(objectives_equal_pytorch)
     CHECK_INT(mem.used, 0);
 }
 
+/* A network may rule classes out with minus infinity: they have no probability, and no gradient. */
+TEST(cross_entropy_of_classes_ruled_out)
+{
+    static const char *const levels[] = {"plain", "avx2", "avx512"};
+    enum { CLASSES = 37, LABEL = 4 };
+    const char *level = maas_kernel->level;
+    float x[CLASSES], q[CLASSES] = {[LABEL] = 1}, e[CLASSES], dx[CLASSES];
+    double sum = 0;
+
+    for (int i = 0; i < CLASSES; i++) {
+        x[i] = i % 3 ? (float)i / 20 : -INFINITY;
+        sum += exp((double)x[i]);
+    }
+    for (size_t l = 0; l < sizeof levels / sizeof *levels; l++) {
+        if (!maas_kernel_use(levels[l]))
+            continue;
+        CHECK_NEAR(maas_kernel->cross_entropy(x, q, 1, CLASSES, 1, e, dx), log(sum) - (double)x[LABEL], 1e-5);
+        for (int i = 0; i < CLASSES; i++)
+            CHECK_NEAR((double)dx[i], exp((double)x[i]) / sum - (double)q[i], 1e-6);
+    }
+    maas_kernel_use(level);
+}
+
 TEST(objective_memory)
 {
     Run run = {.objective = 9};

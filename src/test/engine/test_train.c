@@ -170,7 +170,8 @@ static void five_steps(const char *model, const char *optimizer)
     free(json);
     NEED_OK(new_trainer(&mem, model, text, &trainer, &err));
     free(text);
-    CHECK_INT(maas_trainer_info(trainer)->loss, MAAS_LOSS_CROSS_ENTROPY);
+    CHECK_INT(maas_trainer_info(trainer)->loss,
+              strcmp(model, "binary") == 0 ? MAAS_LOSS_BINARY_CROSS_ENTROPY : MAAS_LOSS_CROSS_ENTROPY);
     CHECK_INT(maas_trainer_info(trainer)->n_frozen, 0);
     snprintf(file, sizeof file, "%s.pb", optimizer);
     NEED_OK(read_value(&mem, model, file, &losses, &err));
@@ -250,6 +251,24 @@ TEST(train_cnn)
     five_steps("cnn", "sgd");
     five_steps("cnn", "adam");
     five_steps("cnn", "adamw");
+}
+
+TEST(train_positions)
+{
+    five_steps("positions", "sgd");
+    five_steps("positions", "adam");
+    five_steps("positions", "adamw");
+}
+
+/* What ends in a Sigmoid or Softmax whose result is only moved. */
+TEST(train_ends)
+{
+    five_steps("binary", "sgd");
+    five_steps("binary", "adam");
+    five_steps("binary", "adamw");
+    five_steps("pairs", "sgd");
+    five_steps("pairs", "adam");
+    five_steps("pairs", "adamw");
 }
 
 /* ---- what must not happen ---- */

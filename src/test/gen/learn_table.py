@@ -54,6 +54,8 @@ OPTIMIZERS = [
     ('{"optimizer":"adam"}', lambda p: O.Adam(p)),
     ('{"optimizer":"adam","learning_rate":0.05,"beta1":0.8,"beta2":0.95,"weight_decay":0.1}',
      lambda p: O.Adam(p, lr=0.05, betas=(0.8, 0.95), weight_decay=0.1)),
+    ('{"optimizer":"adam","beta1":0.999,"beta2":0.9999999}', lambda p: O.Adam(p, betas=(0.999, 0.9999999))),
+    ('{"optimizer":"rmsprop","alpha":0.99999}', lambda p: O.RMSprop(p, alpha=0.99999)),
     ('{"optimizer":"adam","amsgrad":true,"epsilon":0.001}', lambda p: O.Adam(p, amsgrad=True, eps=1e-3)),
     ('{"optimizer":"adamw"}', lambda p: O.AdamW(p)),
     ('{"optimizer":"adamw","learning_rate":0.05,"weight_decay":0.2}', lambda p: O.AdamW(p, lr=0.05, weight_decay=0.2)),

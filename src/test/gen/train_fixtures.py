@@ -3,7 +3,7 @@
 
 Usage: train_fixtures.py src/test/train    (needs torch and onnx of requirements.txt)
 
-A folder a model: model.onnx (exported by PyTorch, ending in Softmax), x0.pb ... x4.pb and y0.pb ... y4.pb (TensorProto,
+A folder a model: model.onnx (exported by PyTorch, ending in Softmax or as the model's method end says), x0.pb ... x4.pb and y0.pb ... y4.pb (TensorProto,
 the last batch smaller), and for each optimiser NAME.json (the options), NAME.pb (the five losses) and NAME.onnx (the
 model afterwards, running statistics included).
 """
@@ -130,13 +130,58 @@ class Upsample(nn.Module):
         return self.out(torch.tanh(self.up(x)).flatten(1))
 
 
-class Softmax(nn.Module):
+class Positions(nn.Module):
+    """As many rows of the table of positions as there are steps, which each batch has its own number of."""
+    free = {0: torch.export.Dim("batch"), 1: torch.export.Dim("steps", max=9)}
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(20, 6)
+        self.position = nn.Parameter(torch.randn(9, 6) * 0.5)
+        self.middle, self.out = nn.Linear(6, 8), nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.out(torch.tanh(self.middle(self.embedding(x) + self.position[: x.shape[1]])).mean(1))
+
+
+class Binary(nn.Module):
+    """One probability a row, as a vector."""
+    loss = staticmethod(lambda y, target: nn.functional.binary_cross_entropy_with_logits(y.squeeze(1), target))
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(8, 6), nn.Tanh(), nn.Linear(6, 1))
+
+    def forward(self, x):
+        return self.body(x)
+
+    def end(self, y):
+        return torch.sigmoid(y).squeeze(1)
+
+
+class Pairs(nn.Module):
+    """Two distributions a row, which end with their classes last."""
+    loss = staticmethod(lambda y, target: nn.functional.cross_entropy(y.view(-1, 4, 2), target))
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(8, 6), nn.Tanh(), nn.Linear(6, 8))
+
+    def forward(self, x):
+        return self.body(x)
+
+    def end(self, y):
+        return torch.softmax(y.view(-1, 4, 2), 1).transpose(1, 2)
+
+
+class Ended(nn.Module):
     def __init__(self, body):
         super().__init__()
         self.body = body
+        self.end = getattr(body, "end", lambda y: torch.softmax(y, -1))
 
     def forward(self, x):
-        return torch.softmax(self.body(x), -1)
+        return self.end(self.body(x))
 
 
 class Linear(nn.Module):
@@ -157,6 +202,13 @@ MODELS = {
     "transformer": (Transformer, lambda n: torch.randint(0, 20, (n, 7)), 3),
     "attention": (Attention, lambda n: torch.randint(0, 20, (n, 7)), 3),
     "upsample": (Upsample, lambda n: torch.randn(n, 1, 12, 12), 3),
+    "positions": (Positions, lambda n: torch.randint(0, 20, (n, int(torch.randint(3, 9, ())))), 3),
+    "binary": (Binary, lambda n: torch.randn(n, 8), 2),
+    "pairs": (Pairs, lambda n: torch.randn(n, 8), 4),
+}
+TARGETS = {  # others are one class a row
+    "binary": lambda n: torch.randint(0, 2, (n,)).float(),
+    "pairs": lambda n: torch.randint(0, 4, (n, 2)),
 }
 
 OPTIMIZERS = {
@@ -174,8 +226,8 @@ OPTIMIZERS = {
 
 def export(model, x, path):
     model.eval()
-    torch.onnx.export(Softmax(model), (x,), path, input_names=["x"], output_names=["y"], dynamo=True, verbose=False,
-                      dynamic_shapes=({0: torch.export.Dim("batch")},), external_data=False,
+    torch.onnx.export(Ended(model), (x,), path, input_names=["x"], output_names=["y"], dynamo=True, verbose=False,
+                      dynamic_shapes=(getattr(model, "free", {0: torch.export.Dim("batch")}),), external_data=False,
                       opset_version=getattr(model, "opset", None),
                       optimize=not any(isinstance(m, nn.BatchNorm2d) for m in model.modules()))  # it would fold them
     proto = onnx.load(path)
@@ -208,7 +260,7 @@ def write(folder, name):
     for i in range(STEPS):
         n = 64 if name == "linear" else 8 if i < STEPS - 1 else 5
         x = draw(n)
-        batches.append((x, torch.randint(0, classes, (n,))))
+        batches.append((x, TARGETS[name](n) if name in TARGETS else torch.randint(0, classes, (n,))))
         save(x, os.path.join(folder, f"x{i}.pb"))
         save(batches[-1][1], os.path.join(folder, f"y{i}.pb"))
     print(name, *export(first, batches[0][0], os.path.join(folder, "model.onnx")))
@@ -223,7 +275,7 @@ def write(folder, name):
         for x, y in batches:
             def closure():
                 optimizer.zero_grad()
-                loss = nn.functional.cross_entropy(model(x), y)
+                loss = getattr(model, "loss", nn.functional.cross_entropy)(model(x), y)
                 loss.backward()
                 return loss
             losses.append(float(optimizer.step(closure)))
