@@ -117,6 +117,15 @@ SET maintenance_work_mem = '1MB';
 SELECT r -> 'rows' AS rows, r -> 'validation_rows' AS apart, (r #>> '{metrics,r2}')::float8 > 0.9 AS good FROM maas_train('large',
     'SELECT ARRAY[i % 7, i % 11, i % 13, i % 17, i % 19, i % 23, i % 29, i % 31]::real[] AS x, (i % 7 + i % 11 + i % 13)::real AS y FROM generate_series(1, 40000) i', 'y',
     options => '{"seed":1,"epochs":2,"batch_size":64}') r;
+-- Batches are whole, and as large as was asked for: an epoch has the steps that schedules reckon with.
+SELECT r -> 'rows' AS rows, r -> 'steps' AS steps FROM maas_train('large', 'SELECT array_fill(i % 7, ARRAY[500])::real[] || ARRAY[i % 3]::real[] AS x, (i % 7)::real AS y FROM generate_series(1, 3000) i', 'y',
+    architecture => '{"layers":[{"dense":"output"}]}', options => '{"seed":1,"epochs":2,"batch_size":100,"validation":0}') r;
+SELECT r -> 'rows' AS rows, r -> 'steps' AS steps FROM maas_train('large', 'SELECT array_fill(i % 7, ARRAY[500])::real[] || ARRAY[i % 3]::real[] AS x, (i % 7)::real AS y FROM generate_series(1, 3000) i', 'y',
+    architecture => '{"layers":[{"dense":"output"}]}', options => '{"seed":1,"epochs":2,"batch_size":1000,"validation":0}') r;
+SET maas.memory_limit = '2MB';
+SELECT maas_train('large', 'SELECT array_fill(i % 7, ARRAY[500])::real[] || ARRAY[i % 3]::real[] AS x, (i % 7)::real AS y FROM generate_series(1, 3000) i', 'y',
+    architecture => '{"layers":[{"dense":"output"}]}', options => '{"seed":1,"epochs":2,"batch_size":2000,"validation":0}');
+RESET maas.memory_limit;
 SET client_min_messages = notice;
 SELECT r -> 'rows' AS rows FROM maas_train('large', 'SELECT array_fill(i % 7, ARRAY[2000])::real[] || ARRAY[i % 3]::real[] AS x, (i % 7)::real AS y FROM generate_series(1, 200) i', 'y',
     architecture => '{"layers":[{"dense":"output"}]}', options => '{"seed":1,"epochs":1}') r;

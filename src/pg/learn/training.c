@@ -227,13 +227,13 @@ static void MakeWindows(Training *t)
     Size all = (Size)maintenance_work_mem * 1024, most = all - all / 4, row = WindowRowBytes(t->loader), held;
     Size apart = Min(row * (Size)t->table->n_validation, most / 4);
 
-    t->window = WindowNew(t->loader, t->table->n_train, most - apart);
+    t->window = WindowNew(t->loader, t->table->n_train, t->settings.train.batch_size, most - apart);
     held = row * (Size)t->window->capacity;
     if (t->table->n_validation > 0) {
-        t->apart = WindowNew(t->loader, t->table->n_validation, apart);
+        t->apart = WindowNew(t->loader, t->table->n_validation, 1, apart);
         held += row * (Size)t->apart->capacity;
     }
-    t->step_limit = all - Min(held, most); /* a window holds one row however large it is */
+    t->step_limit = all - Min(held, most); /* a window holds one batch however large it is */
     maas_trainer_set_memory(t->trainer, t->step_limit);
     if (t->window->capacity < t->table->n_train)
         ereport(NOTICE,

@@ -421,17 +421,30 @@ static char *NewRows(MemoryContext context, Size bytes)
     return rows;
 }
 
-Window *WindowNew(const Loader *loader, int64 rows, Size bytes)
+/* Rows of whole batches, at least one: else there would be more steps in an epoch than schedules reckon with. */
+static int64 Capacity(int64 rows, int64 fit, int64 batch)
+{
+    return fit >= rows ? rows : Min(Max(fit - fit % batch, batch), rows);
+}
+
+Window *WindowNew(const Loader *loader, int64 rows, int64 batch, Size bytes)
 {
     Window *window = palloc0(sizeof(*window));
     MemoryContext context = CurrentMemoryContext;
+    Size row = WindowRowBytes(loader);
 
     window->n_ports = loader->n_ports;
     window->ports = loader->ports;
     window->n_inputs = Max(loader->n_inputs, loader->n_ports);
     window->inputs = loader->inputs;
     window->task = loader->table->task;
-    window->capacity = Max(Min(rows, (int64)(bytes / WindowRowBytes(loader))), 1);
+    window->capacity = Capacity(rows, (int64)(bytes / row), batch);
+    if (SettingMemoryLimit > 0 && row > ((Size)SettingMemoryLimit << 20) / window->capacity &&
+        row > bytes / window->capacity)
+        ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                        errmsg("a batch of " INT64_FORMAT " rows takes %zu MB, maas.memory_limit is %d MB",
+                               window->capacity, (row * (Size)window->capacity) >> 20, SettingMemoryLimit),
+                        errhint("Set a smaller batch_size.")));
     window->row_bytes = palloc(sizeof(Size) * Max(window->n_ports, 1));
     window->data = palloc(sizeof(char *) * Max(window->n_ports, 1));
     for (int p = 0; p < window->n_ports; p++) {

@@ -54,8 +54,8 @@ void LoaderRewind(Loader *loader);
  * the window has room for all rows, so that what comes when it is full is for validation. */
 void LoaderFill(Loader *loader, Window *window, Window *apart, bool all);
 
-/* A window for up to `rows` rows that takes at most `bytes`; at least one row. */
-Window *WindowNew(const Loader *loader, int64 rows, Size bytes);
+/* A window for up to `rows` rows that takes at most `bytes`, in whole batches; at least one. */
+Window *WindowNew(const Loader *loader, int64 rows, int64 batch, Size bytes);
 /* Bytes of one row. */
 Size WindowRowBytes(const Loader *loader);
 /* Puts the rows into a new order. */
