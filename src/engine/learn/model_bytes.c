@@ -10,9 +10,11 @@
 #include "../format/onnx_tensor.h"
 #include "trainer.h"
 
-enum { MODEL_GRAPH = 7, GRAPH_INITIALIZER = 5, TENSOR_NAME = 8 };
+enum { MODEL_GRAPH = 7, GRAPH_NODE = 1, GRAPH_INITIALIZER = 5, TENSOR_NAME = 8, NODE_OUTPUT = 2 };
 
-static MaasStatus tensor_name(MaasPb pb, MaasStr *name, MaasError *err)
+/* The text of this field in a TensorProto or NodeProto, the last one if there are several; "" when there is none.
+ */
+static MaasStatus text_field(MaasPb pb, uint32_t field, const char *what, MaasStr *name, MaasError *err)
 {
     MaasPbField f;
     MaasSlice text;
@@ -20,12 +22,17 @@ static MaasStatus tensor_name(MaasPb pb, MaasStr *name, MaasError *err)
     *name = (MaasStr){"", 0};
     while (maas_pb_more(&pb)) {
         MAAS_TRY(maas_pb_next(&pb, &f, err));
-        if (f.number != TENSOR_NAME)
+        if (f.number != field)
             continue;
-        MAAS_TRY(maas_pb_text(&f, "the name of a tensor", &text, err));
+        MAAS_TRY(maas_pb_text(&f, what, &text, err));
         *name = (MaasStr){text.data, text.size};
     }
     return MAAS_OK;
+}
+
+static MaasStatus tensor_name(MaasPb pb, MaasStr *name, MaasError *err)
+{
+    return text_field(pb, TENSOR_NAME, "the name of a tensor", name, err);
 }
 
 /* Calls fn for each initialiser of the main graph with its name. */
@@ -125,14 +132,16 @@ static const MaasVariable *find_variable(const Replace *r, MaasStr name)
     return NULL;
 }
 
-static MaasStatus write_initializer(const Replace *r, const MaasPbField *f, const MaasPb *graph, bool *written,
-                                    MaasError *err)
+/* In place of an initialiser or, node, of an Identity that has the name of one as its output. */
+static MaasStatus write_initializer(const Replace *r, const MaasPbField *f, const MaasPb *graph, bool node,
+                                    bool *written, MaasError *err)
 {
     MaasSlice bytes;
     MaasStr name;
 
-    MAAS_TRY(maas_pb_bytes(f, "an initializer", &bytes, err));
-    MAAS_TRY(tensor_name(maas_pb_inner(graph, bytes), &name, err));
+    MAAS_TRY(maas_pb_bytes(f, node ? "a node" : "an initializer", &bytes, err));
+    MAAS_TRY(node ? text_field(maas_pb_inner(graph, bytes), NODE_OUTPUT, "an output", &name, err)
+                  : tensor_name(maas_pb_inner(graph, bytes), &name, err));
     const MaasVariable *variable = find_variable(r, name);
 
     *written = variable != NULL;
@@ -156,8 +165,8 @@ static MaasStatus write_graph(const Replace *r, MaasPb graph, MaasError *err)
         bool written = false;
 
         MAAS_TRY(maas_pb_next(&graph, &f, err));
-        if (f.number == GRAPH_INITIALIZER)
-            MAAS_TRY(write_initializer(r, &f, &graph, &written, err));
+        if (f.number == GRAPH_INITIALIZER || f.number == GRAPH_NODE)
+            MAAS_TRY(write_initializer(r, &f, &graph, f.number == GRAPH_NODE, &written, err));
         if (!written)
             maas_pb_put_raw(r->out, from, (size_t)(graph.at - from));
     }

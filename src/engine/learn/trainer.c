@@ -159,7 +159,7 @@ static MaasStatus import(MaasTrainer *t, MaasTrainGraph *g, MaasError *err)
 {
     MAAS_TRY(maas_onnx_import(t->bytes, t->n_bytes, &t->arena, t->mem, &g->onnx, err));
     defaults_become_constants(g->onnx.graph);
-    return MAAS_OK;
+    return maas_unshare_initializers(g->onnx.graph, t->mem, &t->arena, &t->apart, err);
 }
 
 /* ---- parameters ---- */
@@ -279,18 +279,39 @@ static MaasStatus check_patterns(const MaasTexts *patterns, const char *option, 
     return MAAS_OK;
 }
 
+/* The names of what the bytes have as initialisers, and of what was taken apart. */
+static MaasStatus initializers(MaasTrainer *t, MaasArena *scratch, int *n, MaasStr **names, MaasError *err)
+{
+    MaasStr *of_bytes;
+    int n_bytes;
+
+    MAAS_TRY(maas_model_initializers(t->bytes, t->n_bytes, scratch, &n_bytes, &of_bytes, err));
+    *n = n_bytes + t->apart.n;
+    *names = maas_arena_array(scratch, (size_t)*n + 1, sizeof **names, err);
+    if (!*names)
+        return err->status;
+    if (n_bytes > 0)
+        memcpy(*names, of_bytes, (size_t)n_bytes * sizeof **names);
+    for (int i = 0; i < t->apart.n; i++) {
+        const char *name = t->train.onnx.graph->edges[t->apart.edges[i]].name;
+
+        (*names)[n_bytes + i] = (MaasStr){name, strlen(name)};
+    }
+    return MAAS_OK;
+}
+
 static MaasStatus find_variables(MaasTrainer *t, MaasError *err)
 {
     MaasGraph *graph = t->train.onnx.graph;
     MaasArena scratch;
     MaasParameterMark *marks;
-    MaasStr *names;
-    int n_names, n_layers;
+    MaasStr *names = NULL;
+    int n_names = 0, n_layers;
     MaasStatus status;
 
     maas_arena_init(&scratch, t->mem);
     marks = maas_arena_array(&scratch, (size_t)graph->n_edges + 1, sizeof *marks, err);
-    status = marks ? maas_model_initializers(t->bytes, t->n_bytes, &scratch, &n_names, &names, err) : err->status;
+    status = marks ? initializers(t, &scratch, &n_names, &names, err) : err->status;
     if (status == MAAS_OK)
         status = maas_find_parameters(graph, n_names, names, &t->options, &scratch, marks, &n_layers, err);
     if (status == MAAS_OK)

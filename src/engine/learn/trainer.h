@@ -3,6 +3,7 @@
  *
  * trainer.c      making one: import, parameters, loss, differentiation
  * step.c         steps and evaluation
+ * unshare.c      initialisers that an exporter joined
  * model_bytes.c  initialisers in the bytes of a model: listing and replacing them
  * checkpoint.c   saving and restoring
  */
@@ -44,6 +45,10 @@ typedef struct MaasTrainGraph {
     size_t limit;                         /* see maas_trainer_set_memory */
 } MaasTrainGraph;
 
+typedef struct MaasEdgeList {
+    int n, *edges;
+} MaasEdgeList;
+
 struct MaasTrainer {
     MaasMem *mem;
     MaasArena arena;
@@ -57,6 +62,7 @@ struct MaasTrainer {
     MaasTrainGraph eval;  /* wanted: loss, weight, output */
     int n_inputs;         /* of the model; target and weights follow in the graphs */
     MaasWorkspace workspace;
+    MaasEdgeList apart; /* initialisers that have a value of their own again, in both graphs */
     int n_variables;
     MaasVariable *variables;
     int n_slots;
@@ -73,12 +79,18 @@ struct MaasTrainer {
     MaasValue *ones; /* weights when the caller gives none; grows */
 };
 
+/* ---- unshare.c ---- */
+
+/* Takes joined initialisers of a graph that was just imported apart.  apart: their edges, in the arena. */
+MaasStatus maas_unshare_initializers(MaasGraph *graph, MaasMem *mem, MaasArena *arena, MaasEdgeList *apart,
+                                     MaasError *err);
+
 /* ---- model_bytes.c ---- */
 
 /* The names of the main graph's initialisers, in the arena. */
 MaasStatus maas_model_initializers(const void *bytes, size_t n_bytes, MaasArena *arena, int *n, MaasStr **names,
                                    MaasError *err);
-/* The bytes with the content of some initialisers replaced. */
+/* The bytes with the content of some initialisers replaced; one that was taken apart replaces its Identity. */
 MaasStatus maas_model_replace(const void *bytes, size_t n_bytes, int n, const MaasVariable *variables, MaasMem *mem,
                               void **out, size_t *n_out, MaasError *err);
 

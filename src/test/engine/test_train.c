@@ -65,6 +65,8 @@ static MaasStatus read_batch(MaasMem *mem, const char *model, int step, MaasValu
     return status;
 }
 
+static MaasStatus whole_training(MaasMem *mem, void *arg, MaasError *err);
+
 static MaasStatus step_on(MaasTrainer *trainer, const MaasRunOptions *run, const char *model, int step,
                           MaasStepResult *result, MaasError *err)
 {
@@ -258,6 +260,15 @@ TEST(train_positions)
     five_steps("positions", "sgd");
     five_steps("positions", "adam");
     five_steps("positions", "adamw");
+}
+
+/* Norms that were never trained, in a model that holds equal initialisers once. */
+TEST(train_fresh)
+{
+    five_steps("fresh", "sgd");
+    five_steps("fresh", "adam");
+    five_steps("fresh", "adamw");
+    CHECK_EACH_FAILURE(whole_training, "fresh");
 }
 
 /* What ends in a Sigmoid or Softmax whose result is only moved. */
