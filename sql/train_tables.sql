@@ -149,7 +149,7 @@ EXCEPTION WHEN query_canceled THEN
 END
 $$;
 RESET statement_timeout;
-SELECT (r ->> 'steps')::bigint >= 5 AS went_on FROM maas_train('long', 'SELECT * FROM iris', 'species', options => '{"seed":3,"epochs":1,"resume":true}') r;
+SELECT (r ->> 'steps')::bigint >= 5 AS went_on, r ? 'metrics' AS metrics FROM maas_train('long', 'SELECT * FROM iris', 'species', options => '{"seed":3,"epochs":1,"resume":true}') r;
 -- Another one has none.
 SELECT r -> 'epochs' AS epochs FROM maas_train('long', 'SELECT * FROM iris', 'species', options => '{"seed":3,"epochs":1,"resume":true}') r;
 

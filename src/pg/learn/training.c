@@ -504,12 +504,21 @@ static void ReadWindow(Training *t, int64 epoch, int64 part, bool fill, bool res
     t->reading += Seconds(begun);
 }
 
+/* The checkpoint was behind the last epoch already: only the rows kept apart are read. */
+static void ReadApart(Training *t, bool resident)
+{
+    for (int64 part = 0; part == 0 || (!resident && !t->loader->ended); part++)
+        ReadWindow(t, t->first_epoch, part, true, resident);
+}
+
 static void RunEpochs(Training *t)
 {
     bool resident = t->window->capacity >= t->table->n_train, stop = false;
 
     INSTR_TIME_SET_CURRENT(t->begun);
     t->told = t->begun;
+    if (t->first_epoch >= t->settings.train.epochs && t->apart)
+        ReadApart(t, resident);
     for (int64 epoch = t->first_epoch; epoch < t->settings.train.epochs && !stop; epoch++) {
         bool first = epoch == t->first_epoch;
         instr_time begun;
