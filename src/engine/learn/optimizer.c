@@ -12,7 +12,7 @@
 
 #define GRAIN (1 << 16) /* elements that are worth a thread */
 #define PIECE (1 << 20) /* elements between two looks at the stop flag */
-#define UNITS 1024      /* whose norms are summed up at a time */
+#define UNITS 4096      /* whose norms are summed up at a time: rows are read in order */
 
 static void fall_back(double *value, double preset)
 {

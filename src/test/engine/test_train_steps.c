@@ -125,10 +125,13 @@ static void bound(int64_t outer, int64_t units, int64_t inner)
         for (int64_t u = 0; u < units; u++) {
             double sum = 0;
 
-            for (int64_t i = 0; i < n; i++)
-                sum += i / inner % units == u ? (double)w[i] * (double)w[i] : 0;
-            for (int64_t i = 0; i < n && sqrt(sum) > 2; i++)
-                want[i] *= i / inner % units == u ? (float)(2 / (sqrt(sum) + 1e-7)) : 1;
+            for (int64_t i = 0; i < outer * inner; i++) {
+                double x = (double)w[(i / inner * units + u) * inner + i % inner];
+
+                sum += x * x;
+            }
+            for (int64_t i = 0; i < outer * inner && sqrt(sum) > 2; i++)
+                want[(i / inner * units + u) * inner + i % inner] *= (float)(2 / (sqrt(sum) + 1e-7));
         }
         maas_optimizer_max_norm(&options, &slot, 1, threads);
         for (int64_t i = 0; i < n; i++)
@@ -144,7 +147,7 @@ static void bound(int64_t outer, int64_t units, int64_t inner)
 
 TEST(max_norm_of_units)
 {
-    bound(30, 1500, 1); /* of a dense layer */
+    bound(30, 5000, 1); /* of a dense layer */
     bound(1, 70, 27);   /* of a convolution */
     bound(5, 7, 9);     /* of a transposed one */
     bound(1, 1, 40);
