@@ -69,6 +69,7 @@ SELECT maas_train('f', 'SELECT 1e200::float8 * length AS length, kind FROM flowe
 -- Names that mean something else.
 SELECT maas_train('f', 'SELECT length, ARRAY[length, width] AS features, kind FROM flowers', target => 'kind');
 SELECT maas_train('f', 'SELECT length AS "prepared/features", width, kind FROM flowers', target => 'kind');
+SELECT maas_train('f', 'SELECT length AS "dense_1.weight", width, kind FROM flowers', target => 'kind', options => '{"epochs": 100000000}');
 -- The architecture.
 SELECT maas_train('f', 'SELECT * FROM flowers', target => 'kind', architecture => '{"layers":[{"lstm":4},{"dense":"output"}]}');
 SELECT maas_train('f', 'SELECT length, width, kind FROM flowers', target => 'kind', architecture => '{"layers":[{"lstm":4},{"dense":"output"}]}');

@@ -157,6 +157,39 @@ static void MakeTrainer(Training *t, const void *bytes, size_t n_bytes)
     BORDER_CHECK(status, &err);
 }
 
+/* Columns and network as one model, the network as it is. */
+static void JoinColumns(Training *t, const void *network, size_t n_network)
+{
+    MaasError err = {0};
+
+    BORDER_CHECK(maas_prepare_join(&t->table->learned, &t->table->target_info, network, n_network, &t->mem,
+                                   &t->bytes, &t->n_bytes, &err),
+                 &err);
+}
+
+/* Says before the training that the whole would be no model: a column may bear the name of something in the
+ * network. */
+static void CheckJoined(Training *t, const void *network, size_t n_network)
+{
+    BorderRun run = BORDER_RUN_INIT;
+    MaasRunOptions options;
+    MaasModel *model;
+    MaasStatus status;
+    MaasError err = {0};
+
+    JoinColumns(t, network, n_network);
+    do {
+        BorderRunOptions(&run, &options, &t->mem);
+        status = maas_model_load(t->bytes, t->n_bytes, &options, &model, &err);
+    } while (BorderAgain(&run, status));
+    if (status != MAAS_OK)
+        maas_error_hint(&err, "Where it names a column: give that another name in the query, with AS.");
+    BORDER_CHECK(status, &err);
+    maas_model_free(model);
+    maas_free(&t->mem, t->bytes);
+    t->bytes = NULL;
+}
+
 /* Finds the checkpoint to go on from, before anything depends on the seed. */
 static bool FindCheckpoint(Training *t, Checkpoint *checkpoint)
 {
@@ -580,9 +613,7 @@ static void MakeModel(Training *t)
         t->n_bytes = n_network;
         return;
     }
-    BORDER_CHECK(maas_prepare_join(&t->table->learned, &t->table->target_info, network, n_network, &t->mem,
-                                   &t->bytes, &t->n_bytes, &err),
-                 &err);
+    JoinColumns(t, network, n_network);
     maas_free(&t->mem, network);
     t->null_as_nan = TakesNull(t->table);
 }
@@ -609,6 +640,7 @@ static void BeginNew(Training *t)
     t->loader = LoaderNew(t->table);
     t->reading = Seconds(begun);
     network = MakeNetwork(t, &n_network);
+    CheckJoined(t, network, n_network);
     MakeTrainer(t, network, n_network);
     maas_free(&t->mem, network);
 }
