@@ -2,7 +2,8 @@
  * recurrent.c - the way through time of RNN, LSTM and GRU.
  *
  * The input's share of all gates comes from one product for as many steps as fit a tile that stays in the cache;
- * then each step adds the share of the previous state and lets the cell (rnn.c) do the rest.
+ * then each step adds the share of the previous state and lets the cell (rnn.c) do the rest.  Where that is little,
+ * each thread takes its part of the examples through the steps of a tile.
  */
 #include <string.h>
 

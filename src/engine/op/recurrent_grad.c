@@ -2,8 +2,9 @@
  * recurrent_grad.c - the way back through time of RNN, LSTM and GRU: the internal operator RecurrentGrad.
  *
  * The forward pass keeps gates and states of all steps (recurrent.h).  Steps are gone through from the last to the
- * first in tiles of some megabytes; within a tile only the gradient of the state goes from step to step, and the
- * gradients of X, W, R and B are products and sums over all steps of the tile at once.
+ * first in tiles of some megabytes; within a tile only the gradient of the state goes from step to step, on each
+ * thread for its part of the examples, and the gradients of X, W, R and B are products and sums over all steps of
+ * the tile at once.
  */
 #include <string.h>
 
